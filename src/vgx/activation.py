@@ -56,7 +56,7 @@ class Activation:
 
 
 def _elementwise(function: Elementwise) -> Elementwise:
-    """Accept any real array or number; what is no float becomes float64."""
+    """Accept any real array or number (what is no float becomes float64); overflow is a result."""
 
     @wraps(function)
     def on_reals(z: np.ndarray) -> np.ndarray:
@@ -65,7 +65,8 @@ def _elementwise(function: Elementwise) -> Elementwise:
             if z.dtype.kind not in "iub":
                 raise ValueError(f"an activation takes real numbers, got {z.dtype} {z!r}")
             z = z.astype(np.float64)
-        return function(z)
+        with np.errstate(over="ignore"):
+            return function(z)
 
     return on_reals
 
@@ -82,8 +83,7 @@ def _identity_derivative(z: np.ndarray) -> np.ndarray:
 
 @_elementwise
 def _sigmoid(z: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # exp(-z) = inf gives the right 0
-        return 1 / (1 + np.exp(-z))
+    return 1 / (1 + np.exp(-z))  # where exp(-z) overflows this is 0, as it should be
 
 
 @_elementwise
