@@ -1,0 +1,152 @@
+"""The look of the book: palette, template, and the plots that several lessons share. Never computes."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vgx.verdict import Verdict
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# After Okabe and Ito, safe for colour-blind eyes. A colour means the same thing in the whole book.
+INK = "#222222"
+MUTED = "#6b6b6b"
+GRID = "#e6e6e6"
+COLOURS = {
+    Verdict.VANISHING: "#0072B2",
+    Verdict.HEALTHY: "#009E73",
+    Verdict.EXPLODING: "#D55E00",
+    Verdict.OVERFLOW: "#000000",
+    Verdict.DEAD: "#000000",
+}
+THEORY = {"color": "#7a7a7a", "dash": "dash", "width": 2}
+SECOND = "#CC79A7"
+BAND_OPACITY = 0.2
+
+DARK = {INK: "#e4e4e4", MUTED: "#a8a8a8", GRID: "#3a3a3a", "#000000": "#ffffff", THEORY["color"]: "#9a9a9a"}
+"""What the colours of the light page become on the dark one; the colours of the verdicts stay."""
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+@cache
+def template() -> dict[str, Any]:
+    """Return the template of every figure: transparent, a light grid, no chart junk."""
+    axis = {
+        "gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "ticks": "outside", "tickcolor": MUTED,
+        "showline": True, "automargin": True, "title": {"standoff": 8},
+    }  # fmt: skip
+    return {
+        "layout": {
+            "font": {"family": FONT, "size": 14, "color": INK},
+            "title": {"font": {"size": 16}, "x": 0, "xref": "paper", "xanchor": "left", "y": 0.97},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "showlegend": False,
+            "hoverlabel": {"font": {"family": FONT}},
+            "margin": {"l": 64, "r": 16, "t": 48, "b": 56},
+            "height": 420,
+            "xaxis": axis,
+            "yaxis": axis,
+            "annotationdefaults": {"showarrow": False},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": INK},
+        }
+    }
+
+
+def figure(traces: list[Mapping[str, Any]], **layout: Any) -> "go.Figure":
+    """Make a figure of plain traces in the book's template."""
+    import plotly.graph_objects as go
+
+    return go.Figure({"data": traces, "layout": {"template": template(), "uirevision": "stay", **layout}})
+
+
+def power_of_ten(value: float) -> str:
+    """Write a positive number as a power of ten for prose: 3.2e-17 is '10⁻¹⁶·⁵', shortened to '10⁻¹⁶'.
+
+    Between a hundredth and a hundred the number itself is written, to two digits.
+    """
+    if np.isnan(value):
+        return "not a number"
+    if np.isinf(value):
+        return "infinite"
+    if value == 0 or 0.01 <= abs(value) < 100:
+        return f"{value:.2g}"
+    exponent = round(float(np.log10(value)))
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def gradient_profile(
+    profile: Mapping[str, np.ndarray], verdict: Verdict, *, title: str, subtitle: str, networks: str, deepest: int
+) -> "go.Figure":
+    """Draw gradient norms by layer: median, band and theory, each as a ratio to the last layer's.
+
+    Parameters
+    ----------
+    profile : mapping
+        ``median``, ``low``, ``high``, ``theory``: arrays of shape (depth,), layer 1 first.
+    verdict : Verdict
+        Gives the colour.
+    title, subtitle : str
+        What the figure is, and of what.
+    networks : str
+        Label of the measured line, such as '16 networks'.
+    deepest : int
+        The right end of the axis of layers: the same in all states, so that a slope always means the same.
+    """
+    layers = np.arange(1, len(profile["median"]) + 1)
+    colour = COLOURS[verdict]
+    rgb = ",".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
+    line = {"type": "scatter", "mode": "lines", "x": layers}
+    edge = line | {"line": {"width": 0}, "hoverinfo": "skip"}
+    hover = "layer %{x}: %{y:.2e}<extra></extra>"
+    traces = [
+        edge | {"name": "5th percentile", "y": profile["low"]},
+        edge | {"name": "95th percentile", "y": profile["high"], "fill": "tonexty",
+                "fillcolor": f"rgba({rgb},{BAND_OPACITY})"},
+        line | {"name": "median", "y": profile["median"], "line": {"color": colour, "width": 4},
+                "hovertemplate": hover},
+        line | {"name": "theory", "y": profile["theory"], "line": THEORY, "hovertemplate": "theory, " + hover},
+    ]  # fmt: skip
+    return figure(
+        traces,
+        title={"text": f"{title}<br><sub>{subtitle}</sub>"},
+        xaxis={"title": {"text": "layer (input left, output right)"}, "range": [0, deepest + 1]},
+        yaxis={
+            "title": {"text": "gradient norm, ratio to the last layer"},
+            "type": "log", "range": [-LIMIT, LIMIT], "dtick": 5, "exponentformat": "power",
+        },
+        shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "layer": "below",
+                 "line": {"color": MUTED, "width": 1}}],
+        annotations=[
+            {"xref": "paper", "x": 1, "xanchor": "right", "y": 0, "yanchor": "bottom",
+             "text": "ratio 1: all layers learn alike", "font": {"color": MUTED, "size": 12}},
+            {"xref": "paper", "yref": "paper", "x": 1, "xanchor": "right", "y": 0, "yanchor": "bottom",
+             "text": "line: median, band: 5–95 % · dashed: theory", "font": {"color": MUTED, "size": 12}},
+            _end_label(profile["median"], f"{networks}: <b>{verdict}</b>"),
+        ],
+    )  # fmt: skip
+
+
+LIMIT = 15
+"""A gradient profile shows fifteen powers of ten to either side of 1, always: movement then means something."""
+
+
+def _end_label(median: np.ndarray, text: str) -> dict[str, Any]:
+    """Label the line at its left end, where it tells; at the edge, with the number, if it left the figure."""
+    with np.errstate(all="ignore"):
+        height = np.log10(median[0])
+    if np.isnan(height):
+        return {"x": 1, "xanchor": "left", "y": 0, "yanchor": "top", "yshift": -4, "text": text}
+    inside = abs(height) < LIMIT - 1
+    if not inside:
+        text += f", {power_of_ten(median[0])} at layer 1"
+    below = height < 0 if not inside else height >= 0
+    return {
+        "x": 1, "xanchor": "left", "text": text,
+        "y": float(np.clip(height, -LIMIT, LIMIT)), "yanchor": "bottom" if below else "top",
+        "yshift": 6 if below else -6,
+    }  # fmt: skip

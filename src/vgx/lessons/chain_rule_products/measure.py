@@ -1,0 +1,97 @@
+"""What lesson 02 measures."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from vgx import theory
+from vgx.activation import activations
+from vgx.datasets import digits
+from vgx.initializer import initializers
+from vgx.network import Network, gradient_norms
+
+WIDTH = 128
+DEEPEST = 50
+N_NETS = 16
+N_INPUTS = 32
+
+
+def gradient_norm_by_layer(
+    depth: int | Sequence[int],
+    scale: float | Sequence[float],
+    activation: str,
+    initializer: str,
+    *,
+    n_nets: int = N_NETS,
+    n_inputs: int = N_INPUTS,
+    seed: int = 0,
+) -> dict[str, np.ndarray | list]:
+    """Gradient norm of each layer's pre-activations as a ratio to the last layer's, over draws of the weights.
+
+    The networks are `WIDTH` wide, without biases, in float32; the inputs are standardized digits. The cost is a
+    random linear readout of the last layer, a different one for each input. The norm of a layer is the L2 norm over
+    its units, then the root mean square over the inputs.
+
+    Parameters
+    ----------
+    depth : int or sequence of int
+        Number of layers, at most 50.
+    scale : float or sequence of float
+        Multiplies the initializer's standard deviation.
+    activation, initializer : str
+        Names in the registries.
+    n_nets, n_inputs, seed : int
+        How many networks are drawn, how many digits they see, and from which seed.
+
+    Returns
+    -------
+    dict
+        ``median``, ``low``, ``high``: the median and the 5th and 95th percentile over the networks; ``theory``: what
+        mean-field theory predicts. Each of shape (depth,), layer 1 first; for sequences, nested by depth, then scale.
+    """
+    depths, scales = np.atleast_1d(depth), np.asarray(scale, dtype=float)
+    net = _draw(initializer, n_nets, seed)
+    net = replace(net, activation=activations[activation], scale=scales[..., None].astype(net.dtype))
+    readout = np.random.default_rng((seed, 1)).standard_normal((n_inputs, WIDTH), dtype=np.float32)
+    x = digits().x[:n_inputs]
+    norms = gradient_norms(net, x, readout, depths)
+    profiles = [
+        _spread(norms[d]) | {"theory": _predicted(x, d, scales, activation, initializer)} for d in depths
+    ]
+    return {name: [p[name] for p in profiles] for name in profiles[0]} if np.ndim(depth) else profiles[0]
+
+
+@lru_cache(maxsize=1)
+def _draw(initializer: str, n_nets: int, seed: int) -> Network:
+    """Draw networks of the greatest depth: their first layers are the draw of any smaller depth, at any scale."""
+    rng = np.random.default_rng(seed)
+    return Network.sample(
+        depth=DEEPEST, width=WIDTH, n_inputs=64, n_nets=n_nets,
+        activation="identity", initializer=initializer, dtype=np.float32, rng=rng,
+    )  # fmt: skip
+
+
+def _spread(norms: np.ndarray) -> dict[str, np.ndarray]:
+    """Summarize (..., n_nets, depth) over the networks."""
+    with np.errstate(all="ignore"):
+        ratio = norms / norms[..., -1:]
+        low, median, high = np.quantile(ratio, [0.05, 0.5, 0.95], axis=-2)
+    return {"median": median, "low": low, "high": high}
+
+
+def _predicted(
+    x: np.ndarray, depth: int, scales: np.ndarray, activation: str, initializer: str
+) -> np.ndarray:
+    """Predict the profile, shape (..., depth): theory at the mean length of each quarter of the inputs."""
+    std = initializers[initializer].std
+    length = np.sort((x**2).sum(axis=1)).reshape(4, -1).mean(axis=1)
+    profile = theory.gradient_profile(
+        length * (scales[..., None] * std(x.shape[1], WIDTH)) ** 2,
+        depth=depth,
+        activation=activation,
+        sigma_w=scales[..., None] * std(WIDTH, WIDTH) * np.sqrt(WIDTH),
+    )
+    with np.errstate(all="ignore"):
+        return np.sqrt(np.mean(profile**2, axis=-2))
