@@ -125,7 +125,7 @@ def test_a_path_of_a_machine_is_recognised(text):
     assert MACHINE_PATH.search(text.replace("|", ""))
 
 
-@pytest.mark.parametrize("text", ["https://a.example/home/ada", "../work/x", "gradients/work", "./tmp/x"])
+@pytest.mark.parametrize("text", ["https://a.example/home/ada", "../home/x", "gradients/work", "./root/x"])
 def test_any_other_path_is_allowed(text):
     assert not MACHINE_PATH.search(text)
 
