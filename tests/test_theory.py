@@ -82,13 +82,14 @@ def simulated_layers(n_draws=200, width=512, q=1.5, sigma_b=0.3):
     factors, next_variances = np.empty((2, n_draws, len(activations)))
     sigma_w = np.array(list(SIGMA_W.values()))
     for draw in range(n_draws):
-        weights = rng.standard_normal((width, width), np.float32) / math.sqrt(width)
-        z = math.sqrt(q) * rng.standard_normal((4, width))
-        grad_next = rng.standard_normal((4, width))
+        weights = rng.standard_normal((width, width), np.float32) / np.float32(math.sqrt(width))
+        z = np.float32(math.sqrt(q)) * rng.standard_normal((4, width), np.float32)
+        grad_next = rng.standard_normal((4, width), np.float32)
         back = grad_next @ weights.T
         grads = np.array([back * phi.derivative(z) for phi in activations.values()])
         factors[draw] = sigma_w**2 * (grads**2).sum(axis=(1, 2)) / (grad_next**2).sum()
-        signals = np.array([phi.f(z) for phi in activations.values()]) @ weights
+        signals = np.concatenate([phi.f(z) for phi in activations.values()]) @ weights
+        signals = signals.reshape(-1, *z.shape)
         next_z = sigma_w[:, None, None] * signals + sigma_b * rng.standard_normal(width)
         next_variances[draw] = (next_z**2).mean(axis=(1, 2))
     return factors, next_variances
