@@ -176,7 +176,7 @@ class LiveLab:
 
 @cache
 def _style() -> str:
-    return files(__package__).joinpath("vgx-lab.css").read_text(encoding="utf-8")
+    return files(__package__).joinpath("assets/vgx-lab.css").read_text(encoding="utf-8")
 
 
 def _box(name: str, *children: "ipywidgets.Widget") -> "ipywidgets.Box":

@@ -4,6 +4,7 @@ import gzip
 import html
 import json
 import math
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..sweep import Grid, tabulate
 from . import cache, encode
 from .controls import Choice, Predict, Slider, Toggle
 from .paths import flatten
-from .spec import Lab
+from .spec import Lab, one_blas_thread
 
 MOST_STATES = 1_500
 MOST_BYTES = 300_000  # gzipped
@@ -24,7 +25,7 @@ class OverBudgetError(ValueError):
     """A lab has too many states, or its payload is too heavy for a page."""
 
 
-def render(lab: Lab, folder: Path, *, progress: bool = False) -> str:
+def render(lab: Lab, folder: Path, *, executor: Executor | None = None, progress: bool = False) -> str:
     """Write the payload of a lab into ``folder``, unless it is there already, and return the lab's markup.
 
     Parameters
@@ -33,6 +34,8 @@ def render(lab: Lab, folder: Path, *, progress: bool = False) -> str:
         What to show.
     folder : Path
         Where grids and payloads are kept, by content: a change in what they depend on gives another name.
+    executor : concurrent.futures.Executor, optional
+        Where to compute.
     progress : bool
         Show a bar while computing.
 
@@ -46,7 +49,7 @@ def render(lab: Lab, folder: Path, *, progress: bool = False) -> str:
         sizes = " x ".join(f"{len(stops)} {name}" for name, stops in lab.axes.items())
         raise OverBudgetError(f"lab {lab.name!r} has {states} states ({sizes}); at most {MOST_STATES} fit on a page")
     folder.mkdir(parents=True, exist_ok=True)
-    grid = _grid(lab, folder, progress)
+    grid = _grid(lab, folder, executor, progress)
     path = payload_path(lab, folder)
     if not path.exists():
         script = f"vgxLabs.define({json.dumps(path.stem)}, {_literal(payload(lab, grid))});\n"
@@ -63,13 +66,14 @@ def payload_path(lab: Lab, folder: Path) -> Path:
     return folder / f"{lab.name}-{cache.key(*functions, spec=repr((_spec(lab), lab.predict and lab.predict.at)))}.js"
 
 
-def _grid(lab: Lab, folder: Path, progress: bool) -> Grid:
+def _grid(lab: Lab, folder: Path, executor: Executor | None, progress: bool) -> Grid:
     if isinstance(lab.compute, Grid):
         return lab.compute
     path = folder / f"{lab.name}-{cache.key(lab.compute, spec=repr(lab.axes))}.npz"
     if path.exists():
         return Grid.load(path, fn=lab.compute)
-    grid = tabulate(lab.compute, lab.axes, vectorized=lab.vectorized, progress=progress)
+    with one_blas_thread():
+        grid = tabulate(lab.compute, lab.axes, vectorized=lab.vectorized, executor=executor, progress=progress)
     grid.save(path)
     return grid
 
