@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,7 +43,7 @@ class ScaledDraw:
         return ScaledDraw(self.unit.swapaxes(-1, -2), self.sd)
 
     def __rmatmul__(self, h: np.ndarray) -> np.ndarray:
-        product = _product(h, self.unit)
+        product = _product(_without_denormals(h), self.unit)
         shape = np.broadcast_shapes(product.shape, self.sd.shape)
         return np.multiply(product, self.sd, out=product if product.shape == shape else None)
 
@@ -98,8 +100,8 @@ class Network:
         z_l = \text{skip} \cdot z_{l-1} + \text{branch} \cdot (h_{l-1} W_l + b_l), \qquad
         h_l = \varphi(z_l).
 
-    With ``skip=0, branch=1`` this is the plain network. With a skip, :math:`z_l` is the residual stream, and each
-    layer after the first is a block in pre-activation form, ``z -> skip * z + branch * F(z)`` with
+    With ``skip=0, branch=1`` this is the plain network. With a skip, :math:`z_l` is the residual stream, and
+    each layer after the first is a block in pre-activation form, ``z -> skip * z + branch * F(z)`` with
     ``F(z) = φ(z) W + b``, so that the branch ends linearly. The first layer only maps the inputs into the
     stream. In both cases a trace's `pre_activations` are the z and its `activations` the h.
 
@@ -364,9 +366,8 @@ def depth_sweep(
 ) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
     """Walk back through networks of several depths after one forward pass.
 
-    The network of depth d is ``net.truncated(d)``, the first d layers of the same draw. Its gradients are exact.
-    Each is kept near 1 by a power of two: so it neither leaves the range of float32 nor gets into the denormal
-    numbers at its end, which multiply many times as slowly.
+    The network of depth d is ``net.truncated(d)``, the first d layers of the same draw. Its gradients are
+    exact; each is kept near 1 by a power of two, so that float32 neither overflows nor underflows on the way.
 
     Parameters
     ----------
@@ -380,55 +381,78 @@ def depth_sweep(
     Yields
     ------
     depth : int
-        In the order given.
+        Each of `depths`, the shallowest first.
     layer : int
         From depth - 1 down to 0.
     gradient : ndarray, shape (..., batch, width of the layer)
+        Valid until the next step, which writes over it.
     exponent : ndarray of int, shape (..., 1, 1)
-        ``np.ldexp(gradient, exponent)`` is the gradient of C with respect to the layer's pre-activations.
+        ``np.ldexp(gradient, exponent)`` is C's gradient with respect to the layer's pre-activations.
 
     Raises
     ------
     ValueError
         If a depth is no whole number from 1 to the network's, or as in `Network.forward` and `backward`.
     """
-    depths = [net.truncated(depth).depth for depth in depths]
-    trace = net.truncated(max(depths, default=1)).forward(x)
-    grad_outputs = {
-        depth: _checked_grad_output(grad_output, trace.activations[depth - 1]) for depth in depths
-    }
+    depths = {net.truncated(depth).depth for depth in depths}
     with np.errstate(all="ignore"):
-        slopes = [net.activation.derivative(z) for z in trace.pre_activations]
-        steps = [
-            _step_back(slope, above) for slope, above in zip(slopes, list(net._layers())[1:], strict=False)
-        ]
-    for depth, dh in grad_outputs.items():
-        dz = slopes[depth - 1] * dh
+        last, steps = _swept_forward(net.truncated(max(depths, default=1)), x, grad_output, depths)
+    for depth, dz in last.items():
         exponent = np.zeros((*dz.shape[:-2], 1, 1), dtype=int)
         yield depth, depth - 1, dz, exponent
+        buffers = np.empty((2, dz[..., 0].size * max(net.widths)), dtype=dz.dtype)
         for layer in reversed(range(depth - 1)):
-            unit, slope, skip, shift = steps[layer]
-            with np.errstate(
-                all="ignore"
-            ):  # not around the yield: the caller's own warnings are the caller's
-                dh = _product(dz, unit.swapaxes(-1, -2))
-                dh *= slope
-                if net.skip:
-                    dh += dz * skip
-            dz, exponent = dh, exponent + shift
+            with np.errstate(all="ignore"):  # not around the yield: the caller's warnings are the caller's
+                dz = steps[layer].back(dz, buffers[layer % 2])
+            exponent = exponent + steps[layer].exponent
             yield depth, layer, dz, exponent
 
 
-def _step_back(slope, above):
-    """Prepare ``dz <- slope * (dz @ W.T) + skip * dz``: the unit draw, and the factors over a power of two.
+class _StepBack(NamedTuple):
+    """``dz <- φ'(z) * (branch * dz @ W.T) + skip * dz``, to the layer below, over 2 ** exponent.
 
     The power of two is the growth that mean-field theory expects of the gradient.
     """
-    W, _, skip, branch = above
-    slope = slope * (branch * W.sd)
-    growth = np.sqrt(skip**2 + W.unit.shape[-1] * np.mean(slope**2, axis=(-2, -1), keepdims=True))
-    shift = np.where(np.isfinite(growth) & (growth > 0), np.round(np.log2(growth)), 0).astype(int)
-    return W.unit, np.ldexp(slope, -shift), np.ldexp(slope.dtype.type(skip), -shift), shift
+
+    unit: np.ndarray  # W / sd
+    slope: np.ndarray  # φ'(z) * branch * sd / 2 ** exponent
+    skip: np.ndarray  # skip / 2 ** exponent
+    exponent: np.ndarray
+
+    def back(self, dz: np.ndarray, buffer: np.ndarray) -> np.ndarray:
+        dz_below = _product(dz, self.unit.swapaxes(-1, -2), buffer)
+        dz_below *= self.slope
+        if self.skip.any():
+            dz_below += self.skip * dz
+        return dz_below
+
+
+def _swept_forward(
+    net: Network, x: np.ndarray, grad_output: np.ndarray, depths: set[int]
+) -> tuple[dict[int, np.ndarray], list[_StepBack]]:
+    """Run forward; return the last layer's dz for each depth, and the steps back from there."""
+    last, steps, z, h = {}, [], None, net._checked_inputs(x)
+    layers = list(net._layers())
+    for layer, (W, b, skip, branch) in enumerate(layers):
+        a = h @ W
+        a += b
+        z = _times(branch, a) + _times(skip, z) if skip else _times(branch, a)
+        h, slope = net.activation.f(z), net.activation.derivative(z)
+        if (
+            layer == 0
+        ):  # one block of memory, as 50 arrays of fresh pages cost as much as a matrix product each
+            slopes = np.empty((net.depth, *z.shape[:-1], max(net.widths)), dtype=z.dtype)
+        if layer + 1 in depths:
+            last[layer + 1] = slope * _checked_grad_output(grad_output, slope)
+        if layer + 1 < net.depth:
+            W, _, skip, branch = layers[layer + 1]
+            factor, mean_square = branch * W.sd, _mean_square(slope)[..., None, None] / slope.shape[-1]
+            growth = np.sqrt(skip**2 + W.unit.shape[-1] * factor**2 * mean_square)
+            exponent = np.where(np.isfinite(growth) & (growth > 0), np.round(np.log2(growth)), 0).astype(int)
+            slope *= np.ldexp(factor, -exponent)
+            slope = _without_denormals(slope, out=slopes[layer, ..., : slope.shape[-1]])
+            steps.append(_StepBack(W.unit, slope, np.ldexp(slope.dtype.type(skip), -exponent), exponent))
+    return last, steps
 
 
 def gradient_norms(
@@ -444,8 +468,8 @@ def gradient_norms(
     Returns
     -------
     dict of int to ndarray, shape (..., depth), float64
-        For each depth, the `norm_per_input` of the gradient of C with respect to each layer's pre-activations,
-        the first layer first.
+        For each depth, the `norm_per_input` of C's gradient with respect to each layer's pre-activations, the
+        first layer first.
 
     Raises
     ------
@@ -463,8 +487,9 @@ def gradient_norms(
     """
     norms = {}
     for depth, layer, gradient, exponent in depth_sweep(net, x, grad_output, depths):
-        norm = np.ldexp(norm_per_input(gradient), exponent[..., 0, 0])
-        norms.setdefault(depth, np.empty((*norm.shape, depth)))[..., layer] = norm
+        if layer == depth - 1:
+            norms[depth] = np.empty((*gradient.shape[:-2], depth))
+        norms[depth][..., layer] = np.ldexp(np.sqrt(_mean_square(gradient)), exponent[..., 0, 0])
     return norms
 
 
@@ -486,19 +511,31 @@ def norm_per_input(gradient: np.ndarray) -> np.ndarray:
     >>> norm_per_input(np.array([[3.0, 4.0], [0.0, 5.0]]))
     np.float64(5.0)
     """
-    batch = gradient.shape[-2]
     with np.errstate(all="ignore"):
-        squares = np.einsum("...bw,...bw->...", gradient, gradient, dtype=np.float64)
-        return np.sqrt(squares / batch)
+        return np.sqrt(_mean_square(np.asarray(gradient, dtype=np.float64)))
 
 
-def _product(h: np.ndarray, w: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """``h @ w``; weights shared by the whole ensemble meet all its rows in one tall product."""
-    if w.ndim > 2 or h.ndim == 2:
-        return np.matmul(h, w, out=out)
-    rows = h.reshape(-1, h.shape[-1])
-    tall = np.matmul(rows, w, out=None if out is None else out.reshape(-1, w.shape[-1]))
-    return tall.reshape(*h.shape[:-1], w.shape[-1])
+def _mean_square(gradient: np.ndarray) -> np.ndarray:
+    """Squared L2 norm over the width, averaged over the batch."""
+    return np.vecdot(gradient, gradient).mean(axis=-1, dtype=np.float64)
+
+
+def _product(h: np.ndarray, w: np.ndarray, buffer: np.ndarray | None = None) -> np.ndarray:
+    """``h @ w``; weights shared by a whole ensemble meet all its rows in one tall product."""
+    if w.ndim == 2:
+        tall = h.reshape(-1, h.shape[-1])
+        out = None if buffer is None else buffer[: len(tall) * w.shape[-1]].reshape(len(tall), -1)
+        return np.matmul(tall, w, out=out).reshape(*h.shape[:-1], w.shape[-1])
+    shape = (*h.shape[:-1], w.shape[-1])
+    return np.matmul(h, w, out=None if buffer is None else buffer[: prod(shape)].reshape(shape))
+
+
+def _without_denormals(h: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Round to multiples of 1e-35 (in float32): the denormal numbers below multiply 100 times as slowly."""
+    offset = 1024 * np.finfo(h.dtype).tiny / np.finfo(h.dtype).eps
+    rounded = np.add(h, offset, out=out)
+    rounded -= offset
+    return rounded
 
 
 def _times(factor: float, array: np.ndarray) -> np.ndarray | float:

@@ -1,9 +1,9 @@
 """The words for what a gradient does on its way back, and the thresholds, once for the whole book.
 
-A gradient profile holds one norm a layer, the first layer first. It is judged by one number: the first layer's
-norm over the last layer's. Below 10⁻² the first layer needs a hundred steps for what the last one does in one;
-above 10² a step that is right for the last layer is a hundred times too long for the first. Only in between
-does one learning rate serve both.
+A gradient profile holds one norm a layer, the first layer first. It is judged by one number: the first
+layer's norm over the last layer's. Below 10⁻² the first layer needs a hundred steps for what the last one
+does in one; above 10² a step that is right for the last layer is a hundred times too long for the first.
+Only in between does one learning rate serve both.
 """
 
 from enum import StrEnum
@@ -104,8 +104,8 @@ def powers_of_ten_per_ten_layers(norms: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (...)
-        Powers of ten per ten layers, from the last layer to the first; NaN where it overflowed, -inf where the
-        gradient is dead.
+        Powers of ten per ten layers, from the last layer to the first; NaN where it overflowed, -inf
+        where it is dead.
 
     Raises
     ------

@@ -1,0 +1,444 @@
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vgx.activation import Activation, activations
+from vgx.network import Network, depth_sweep, gradient_norms, norm_per_input
+from vgx.registry import UnknownNameError
+
+TORCH = {
+    "identity": lambda z: 1 * z,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu": lambda z: torch.nn.functional.leaky_relu(z, 0.01),
+    "elu": torch.nn.functional.elu,
+    "selu": torch.selu,
+    "gelu": torch.nn.functional.gelu,
+    "silu": torch.nn.functional.silu,
+    "softplus": lambda z: torch.logaddexp(z, torch.zeros_like(z)),  # torch's own is linear from z = 20 on
+}
+SKIPS = [(0.0, 1.0), (1.0, 0.3), (0.5, 0.8)]
+
+
+def sampled(seed=0, **changes):
+    rng = np.random.default_rng(seed)
+    arguments = dict(depth=5, width=12, n_inputs=7, activation="tanh", initializer="he_normal", bias_std=0.1)
+    return Network.sample(**(arguments | changes), rng=rng)
+
+
+def inputs(net, *leading, batch=6, seed=1):
+    """x and grad_output."""
+    rng = np.random.default_rng(seed)
+    return (
+        rng.standard_normal((*leading, batch, net.n_inputs)),
+        rng.standard_normal((*leading, batch, net.widths[-1])),
+    )
+
+
+def autograd(net, x, grad_output):
+    """The oracle: inputs, pre_activations, activations, weights, biases and their gradients."""
+    x, *parameters = (torch.tensor(array, requires_grad=True) for array in (x, *net.weights, *net.biases))
+    weights, biases = parameters[: net.depth], parameters[net.depth :]
+    zs, hs = [], [x]
+    for layer, (W, b) in enumerate(zip(weights, biases, strict=True)):
+        a = hs[-1] @ W + b
+        zs.append(net.skip * zs[-1] + net.branch * a if layer else a)
+        hs.append(TORCH[net.activation.name](zs[-1]))
+    everything = [[x], zs, hs[1:], weights, biases]
+    C = (hs[-1] * torch.tensor(grad_output)).sum()
+    return (
+        [[g.numpy() for g in torch.autograd.grad(C, each, retain_graph=True)] for each in everything],
+        zs,
+        hs,
+    )
+
+
+def all_of(gradients):
+    return [
+        (gradients.inputs,),
+        gradients.pre_activations,
+        gradients.activations,
+        gradients.weights,
+        gradients.biases,
+    ]
+
+
+def relative_error(got, expected):
+    assert got.shape == expected.shape
+    return np.linalg.norm(got - expected) / np.linalg.norm(expected)
+
+
+# --- against independent oracles ---
+
+
+def test_every_activation_has_an_oracle():
+    assert set(TORCH) == set(activations)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 17, 50])
+@pytest.mark.parametrize(("skip", "branch"), SKIPS)
+@pytest.mark.parametrize("name", activations)
+def test_backward_agrees_with_autograd(name, skip, branch, depth):
+    initializer = "he_normal" if "lu" in name else "xavier_normal"
+    net = sampled(depth=depth, activation=name, initializer=initializer, skip=skip, branch=branch)
+    x, grad_output = inputs(net)
+    trace = net.forward(x)
+    expected, zs, hs = autograd(net, x, grad_output)
+    for got, tensor in zip(trace.pre_activations + trace.activations, zs + hs[1:], strict=True):
+        assert relative_error(got, tensor.detach().numpy()) <= 1e-10
+    for got, want in zip(all_of(net.backward(trace, grad_output)), expected, strict=True):
+        for each, other in zip(got, want, strict=True):
+            assert relative_error(each, other) <= 1e-10
+
+
+def test_backward_agrees_with_finite_differences():
+    net = sampled(depth=3, width=[4, 5, 2], n_inputs=3)
+    x, grad_output = inputs(net, batch=2)
+    grads = net.backward(net.forward(x), grad_output)
+
+    def cost(net, x):
+        return (net.forward(x).activations[-1] * grad_output).sum()
+
+    step = 1e-6
+    for layer, (unit, grad) in enumerate(zip(net.unit_weights, grads.weights, strict=True)):
+        sd = net.initializer.std(*unit.shape)
+        for index in np.ndindex(unit.shape):
+            moved = [np.array(each) for each in net.unit_weights]
+            costs = []
+            for sign in (1, -1):
+                moved[layer][index] = unit[index] + sign * step / sd
+                costs.append(cost(replace(net, unit_weights=moved), x))
+            assert grad[index] == pytest.approx((costs[0] - costs[1]) / (2 * step), rel=1e-6, abs=1e-9)
+    for index in np.ndindex(x.shape):
+        nudge = np.zeros_like(x)
+        nudge[index] = step
+        slope = (cost(net, x + nudge) - cost(net, x - nudge)) / (2 * step)
+        assert grads.inputs[index] == pytest.approx(slope, rel=1e-6, abs=1e-9)
+
+
+def test_a_chain_of_one_unit_a_layer_is_a_product_of_terms():
+    net = sampled(depth=4, width=1, n_inputs=1, activation="sigmoid", initializer="normal", bias_std=1.0)
+    trace = net.forward([[0.7]])
+    grads = net.backward(trace, [[1.0]])
+    slopes = [activations["sigmoid"].derivative(z).item() for z in trace.pre_activations]
+    w = [weight.item() for weight in net.weights]
+    product = slopes[0] * w[1] * slopes[1] * w[2] * slopes[2] * w[3] * slopes[3]
+    assert grads.biases[0].item() == pytest.approx(product, rel=1e-12)
+
+
+def test_float32_is_close_to_float64():
+    net = sampled(depth=10, activation="tanh")
+    single = replace(
+        net,
+        unit_weights=[unit.astype(np.float32) for unit in net.unit_weights],
+        unit_biases=[unit.astype(np.float32) for unit in net.unit_biases],
+    )
+    x, grad_output = inputs(net)
+    exact, close = (each.backward(each.forward(x), grad_output) for each in (net, single))
+    for ours, theirs in zip(all_of(close), all_of(exact), strict=True):
+        for got, want in zip(ours, theirs, strict=True):
+            assert got.dtype == np.float32
+            assert relative_error(got, want) < 1e-5
+
+
+# --- ensembles ---
+
+
+@pytest.mark.parametrize(("skip", "branch"), SKIPS)
+def test_an_ensemble_equals_the_loop_over_its_networks(skip, branch):
+    scales = np.array([[0.5], [1.0], [1.7]])
+    ensemble = sampled(n_nets=4, scale=scales, bias_std=0.3, skip=skip, branch=branch)
+    x, grad_output = inputs(ensemble)
+    together = all_of(ensemble.backward(ensemble.forward(x), grad_output))
+    assert together[3][0].shape == (3, 4, 7, 12)
+    assert together[4][0].shape == (3, 4, 12)
+    for i, j in np.ndindex(3, 4):
+        one = replace(
+            ensemble,
+            unit_weights=[unit[j] for unit in ensemble.unit_weights],
+            unit_biases=[unit[j] for unit in ensemble.unit_biases],
+            scale=scales[i, 0],
+        )
+        alone = all_of(one.backward(one.forward(x), grad_output))
+        for ours, theirs in zip(together, alone, strict=True):
+            for got, want in zip(ours, theirs, strict=True):
+                assert (
+                    relative_error(np.broadcast_to(got, (3, 4, *got.shape[-want.ndim :]))[i, j], want) < 1e-12
+                )
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    depth=st.integers(1, 4),
+    width=st.integers(1, 5),
+    n_inputs=st.integers(1, 5),
+    batch=st.integers(1, 4),
+    n_nets=st.none() | st.integers(1, 3),
+    n_scales=st.none() | st.integers(1, 3),
+    skip=st.sampled_from([0.0, 1.0]),
+)
+def test_shapes(depth, width, n_inputs, batch, n_nets, n_scales, skip):
+    scale = 1.0 if n_scales is None else np.ones((n_scales, 1) if n_nets else n_scales)
+    net = sampled(depth=depth, width=width, n_inputs=n_inputs, n_nets=n_nets, scale=scale, skip=skip)
+    ensemble = tuple(n for n in (n_scales, n_nets) if n is not None)
+    x, grad_output = inputs(net, batch=batch)
+    trace = net.forward(x)
+    grads = net.backward(trace, grad_output)
+    assert grads.inputs.shape == (*ensemble, batch, n_inputs)
+    for layer in range(depth):
+        fan_in = width if layer else n_inputs
+        assert net.weights[layer].shape == grads.weights[layer].shape == (*ensemble, fan_in, width)
+        assert grads.biases[layer].shape == (*ensemble, width)
+        assert trace.pre_activations[layer].shape == grads.pre_activations[layer].shape
+        assert trace.activations[layer].shape == grads.activations[layer].shape == (*ensemble, batch, width)
+
+
+def test_leading_axes_of_inputs_and_of_grad_output_are_ensembles_too():
+    net = sampled()
+    x, grad_output = inputs(net, 3)
+    grads = net.backward(net.forward(x), grad_output)
+    one = net.backward(net.forward(x[1]), grad_output[1])
+    np.testing.assert_allclose(grads.weights[0][1], one.weights[0], rtol=1e-12)
+    many_costs = net.backward(net.forward(x[1]), grad_output)
+    np.testing.assert_allclose(many_costs.inputs[1], one.inputs, rtol=1e-12)
+
+
+def test_a_network_can_have_one_width_a_layer():
+    net = sampled(depth=None, width=[30, 20, 10], n_inputs=8)
+    assert net.depth == 3
+    assert [w.shape for w in net.weights] == [(8, 30), (30, 20), (20, 10)]
+    assert sampled(depth=None, width=(30, 20), n_inputs=None).n_inputs == 30
+
+
+# --- draws ---
+
+
+def test_the_draw_depends_on_the_seed_only():
+    deep, shallow = sampled(depth=5), sampled(depth=2, scale=[1.0, 2.0], bias_std=0.0)
+    for layer in range(2):
+        np.testing.assert_array_equal(deep.unit_weights[layer], shallow.unit_weights[layer])
+        np.testing.assert_array_equal(deep.unit_biases[layer], shallow.unit_biases[layer])
+
+
+def test_rescaling_shares_the_draw():
+    net = sampled(scale=2.0)
+    other = net.rescaled([1.0, 3.0])
+    assert all(a is b for a, b in zip(net.unit_weights, other.unit_weights, strict=True))
+    np.testing.assert_allclose(other.weights[2][1], 1.5 * net.weights[2], rtol=1e-14)
+
+
+def test_variances_are_as_asked():
+    net = sampled(depth=2, width=200, n_inputs=300, n_nets=5, scale=1.5, bias_std=0.5)
+    assert net.weights[0].var() == pytest.approx(1.5**2 * 2 / 300, rel=0.02)
+    assert net.weights[1].var() == pytest.approx(1.5**2 * 2 / 200, rel=0.02)
+    assert net.biases[0].std() == pytest.approx(0.5, rel=0.1)
+    assert not sampled(bias_std=0.0).biases[0].any()
+
+
+def test_a_truncated_network_is_the_first_layers():
+    net = sampled(depth=4)
+    x, _ = inputs(net)
+    np.testing.assert_array_equal(
+        net.truncated(3).forward(x).activations[-1], net.forward(x).activations[2], strict=True
+    )
+
+
+def test_an_activation_of_your_own():
+    cube = Activation("cube", "z^3", lambda z: z**3, lambda z: 3 * z**2)
+    net = sampled(activation=cube, depth=1)
+    x, grad_output = inputs(net)
+    trace = net.forward(x)
+    want = 3 * trace.pre_activations[0] ** 2 * grad_output
+    np.testing.assert_allclose(net.backward(trace, grad_output).pre_activations[0], want, rtol=1e-14)
+
+
+# --- the sweep over depths ---
+
+
+@pytest.mark.parametrize(("skip", "branch"), SKIPS)
+@pytest.mark.parametrize(
+    "changes", [{}, {"n_nets": 3, "scale": [[0.1], [2.0]]}, {"width": [12, 4, 9, 3, 12]}]
+)
+@pytest.mark.parametrize("name", ["sigmoid", "relu"])
+def test_the_sweep_equals_separate_networks(name, changes, skip, branch):
+    if skip and "width" in changes:
+        pytest.skip("skips need equal widths")
+    net = sampled(activation=name, skip=skip, branch=branch, **changes)
+    x, grad_output = inputs(net)
+    depths = [5, 1] if "width" in changes else [3, 1, 5]
+    seen = []
+    for depth, layer, gradient, exponent in depth_sweep(net, x, grad_output, depths):
+        seen.append((depth, layer))
+        one = net.truncated(depth)
+        want = one.backward(one.forward(x), grad_output).pre_activations[layer]
+        assert relative_error(np.ldexp(gradient, exponent), want) < 1e-12
+    assert sorted(seen) == sorted((depth, layer) for depth in depths for layer in range(depth))
+
+
+def test_gradient_norms_are_the_norms_of_backward():
+    net = sampled(depth=20, scale=[0.7, 1.3])
+    x, grad_output = inputs(net)
+    norms = gradient_norms(net, x, grad_output, [20, 7])
+    assert {depth: each.shape for depth, each in norms.items()} == {7: (2, 7), 20: (2, 20)}
+    for depth, each in norms.items():
+        one = net.truncated(depth)
+        grads = one.backward(one.forward(x), grad_output).pre_activations
+        want = np.stack([norm_per_input(grad) for grad in grads], axis=-1)
+        np.testing.assert_allclose(each, want, rtol=1e-12)
+
+
+def test_the_norm_is_the_root_mean_square_over_the_batch_of_the_length_of_a_row():
+    rng = np.random.default_rng(0)
+    gradient = rng.standard_normal((3, 5, 8))
+    lengths = np.linalg.norm(gradient, axis=-1)
+    np.testing.assert_allclose(norm_per_input(gradient), np.sqrt((lengths**2).mean(axis=-1)), rtol=1e-14)
+    tiny = np.full((4, 4), 1e-30, dtype=np.float32)  # whose squares are 0 in float32
+    assert norm_per_input(tiny) == pytest.approx(2e-30, rel=1e-6)
+
+
+def test_the_sweep_in_float32_follows_a_gradient_far_below_its_range():
+    net = sampled(depth=50, width=64, n_inputs=64, activation="sigmoid", scale=0.3, dtype=np.float32)
+    double = replace(
+        net,
+        unit_weights=[unit.astype(float) for unit in net.unit_weights],
+        unit_biases=[unit.astype(float) for unit in net.unit_biases],
+    )
+    x, grad_output = inputs(net)
+    single, exact = (gradient_norms(each, x, grad_output, [50])[50] for each in (net, double))
+    assert exact[0] < 1e-45  # float32 ends here
+    np.testing.assert_allclose(single, exact, rtol=1e-4)
+
+
+def test_the_sweep_leaves_the_callers_warnings_alone():
+    net = sampled()
+    sweep = depth_sweep(net, *inputs(net), [2])
+    next(sweep)
+    with pytest.warns(RuntimeWarning, match="divide"):
+        np.divide(1.0, np.zeros(2))
+    sweep.close()
+
+
+# --- overflow is a result ---
+
+
+@pytest.mark.parametrize("skip", [0.0, 1.0])
+def test_overflow_passes_through_in_silence(skip):
+    net = sampled(depth=60, activation="relu", scale=[1.0, 1e9], bias_std=0.0, skip=skip, branch=0.1)
+    x, grad_output = inputs(net)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trace = net.forward(x)
+        grads = net.backward(trace, grad_output)
+        norms = gradient_norms(net, x, grad_output, [3, 60])
+    assert np.isfinite(grads.weights[0][0]).all()
+    assert not np.isfinite(trace.activations[-1][1]).any()
+    assert not np.isfinite(grads.inputs[1]).all()
+    assert np.isfinite(norms[60][0]).all()
+    assert not np.isfinite(norms[60][1, 0])
+    assert np.isfinite(norms[3]).all()
+
+
+def test_without_a_skip_an_overflow_of_the_stream_does_not_leak_into_the_next_layer():
+    net = sampled(depth=3, activation="tanh", scale=[1e308], bias_std=0.0)
+    trace = net.forward(np.full((2, 7), 1e10))
+    assert np.isinf(trace.pre_activations[0]).all()
+    assert np.isfinite(trace.activations[-1]).all()
+
+
+def test_numbers_below_the_range_count_as_zero():
+    net = sampled(depth=1, activation="identity", dtype=np.float32, bias_std=0.0)
+    assert not net.forward(np.full((2, 7), 1e-39)).pre_activations[0].any()
+    assert net.forward(np.full((2, 7), 1e-33)).pre_activations[0].all()
+
+
+def test_scale_zero_is_dead():
+    net = sampled(scale=0.0, bias_std=0.0)
+    x, grad_output = inputs(net)
+    assert not gradient_norms(net, x, grad_output, [5])[5][:-1].any()
+
+
+# --- what is not allowed ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"depth": 0}, "depth must be a whole number >= 1, got 0"),
+        ({"depth": -3}, "depth must be a whole number >= 1, got -3"),
+        ({"depth": 2.5}, "depth must be a whole number >= 1, got 2.5"),
+        ({"depth": None}, "depth must be a whole number >= 1, got None"),
+        ({"width": 0}, "width must be a whole number >= 1, got 0"),
+        ({"width": []}, "width must hold one number a layer, got 0 for depth 5"),
+        ({"width": [3, 4]}, "width must hold one number a layer, got 2 for depth 5"),
+        ({"n_inputs": 0}, "n_inputs must be a whole number >= 1, got 0"),
+        ({"n_nets": 0}, "n_nets must be a whole number >= 1, got 0"),
+        ({"scale": np.nan}, "scale must hold finite numbers >= 0, got nan"),
+        ({"scale": np.inf}, "scale must hold finite numbers >= 0, got inf"),
+        ({"scale": [1.0, -1.0]}, "scale must hold finite numbers >= 0"),
+        ({"bias_std": -0.1}, "bias_std must hold finite numbers >= 0, got -0.1"),
+        ({"skip": np.nan}, "skip must be a finite number, got nan"),
+        ({"branch": "1"}, "branch must be a finite number, got '1'"),
+        ({"skip": 1.0, "width": [4, 4, 4, 4, 5]}, "equally wide, got widths"),
+        ({"dtype": np.int32}, "dtype"),
+        ({"n_nets": 3, "scale": [1.0, 2.0]}, r"scale \(2,\) and bias_std \(\) must broadcast .* \(3,\)"),
+    ],
+)
+def test_bad_arguments_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        sampled(**changes)
+
+
+def test_unknown_names_say_what_there_is():
+    with pytest.raises(UnknownNameError, match="unknown activation 'tahn'; there are: tanh"):
+        sampled(activation="tahn")
+    with pytest.raises(UnknownNameError, match="unknown initializer 'he'; there are: "):
+        sampled(initializer="he")
+
+
+def test_a_seed_is_no_rng():
+    with pytest.raises(ValueError, match="rng must be a"):
+        Network.sample(depth=1, width=1, activation="tanh", initializer="normal", rng=0)
+
+
+def test_wrong_inputs_say_what_the_network_takes():
+    net = sampled()
+    with pytest.raises(ValueError, match=r"x has 64 columns, the network takes \(..., batch, 7\)"):
+        net.forward(np.zeros((3, 64)))
+    with pytest.raises(ValueError, match=r"x has shape \(7,\), the network takes \(..., batch, 7\)"):
+        net.forward(np.zeros(7))
+    with pytest.raises(ValueError, match="x must hold finite numbers"):
+        net.forward(np.full((3, 7), np.nan))
+
+
+def test_wrong_backward_arguments():
+    net = sampled()
+    x, grad_output = inputs(net)
+    trace = net.forward(x)
+    message = r"grad_output has shape \(6, 11\), the last activations have \(6, 12\)"
+    with pytest.raises(ValueError, match=message):
+        net.backward(trace, grad_output[:, 1:])
+    with pytest.raises(ValueError, match=r"grad_output has shape \(\)"):
+        net.backward(trace, 1.0)
+    wide = net.rescaled([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"grad_output has shape \(2, 6, 12\)"):
+        wide.backward(wide.forward(x), np.stack([grad_output] * 2))
+    with pytest.raises(ValueError, match=r"grad_output has shape \(6, 11\)"):
+        next(depth_sweep(net, x, grad_output[:, 1:], [2]))
+    with pytest.raises(ValueError, match="this network's own forward"):
+        net.rescaled(2.0).backward(trace, grad_output)
+
+
+@pytest.mark.parametrize("depth", [0, 6, 1.5, True])
+def test_a_depth_beyond_the_network(depth):
+    net = sampled()
+    x, grad_output = inputs(net)
+    with pytest.raises(ValueError, match="depth must be"):
+        gradient_norms(net, x, grad_output, [2, depth])
+    with pytest.raises(ValueError, match="depth must be"):
+        net.truncated(depth)
