@@ -26,9 +26,7 @@ SECTIONS = (
 MOST_LINES = 10
 MOST_SETUP_LINES = 5
 MOST_BYTES = 120_000
-MACHINE_PATH = re.compile(
-    r"(?<![\w.~-])/(?:work|farm|tmp|home|root|Users|mnt|opt)/\w|\b[A-Za-z]:\\\w|\bfile:///\w"
-)
+MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|farm|tmp|home|root|Users|mnt|opt)/\w|\b[A-Za-z]:\\\w|\bfile:///\w")
 
 
 def outputs(notebook) -> Iterator[str]:
@@ -188,9 +186,7 @@ def _files(entry) -> Iterator[str]:
             yield from _files(part)
     elif isinstance(entry, dict):
         yield from (
-            str(entry[key]).removesuffix(".md").removesuffix(".ipynb")
-            for key in ("root", "file")
-            if key in entry
+            str(entry[key]).removesuffix(".md").removesuffix(".ipynb") for key in ("root", "file") if key in entry
         )
         for key in ("parts", "chapters", "sections"):
             yield from _files(entry.get(key, []))

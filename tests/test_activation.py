@@ -208,9 +208,7 @@ def test_expectation_resolves_a_narrow_bend_at_huge_variance():
     np.testing.assert_allclose(expectation(lambda x: np.exp(-(x**2) / 2), q), 1 / np.sqrt(1 + q), rtol=1e-12)
     from scipy.special import erfcx
 
-    np.testing.assert_allclose(
-        expectation(lambda x: np.exp(-np.abs(x)), q), erfcx(np.sqrt(q / 2)), rtol=1e-12
-    )
+    np.testing.assert_allclose(expectation(lambda x: np.exp(-np.abs(x)), q), erfcx(np.sqrt(q / 2)), rtol=1e-12)
 
 
 def test_expectation_keeps_the_shape_and_takes_any_number_of_variances():

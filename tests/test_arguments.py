@@ -16,9 +16,7 @@ def test_whole_number_returns_an_int(value):
     assert type(result) is int
 
 
-@pytest.mark.parametrize(
-    "value", [0, -2, 2.5, True, np.True_, "3", None, [3], 3j, math.nan, math.inf, -math.inf]
-)
+@pytest.mark.parametrize("value", [0, -2, 2.5, True, np.True_, "3", None, [3], 3j, math.nan, math.inf, -math.inf])
 def test_whole_number_refuses(value):
     with pytest.raises(ValueError, match=r"^depth must be a whole number >= 1, got ") as caught:
         whole_number("depth", value)
@@ -54,9 +52,7 @@ def test_real_number_bounds():
         real_number("limit", 0, above=0)
 
 
-@pytest.mark.parametrize(
-    ("value", "dtype"), [([1, 2], "f8"), (np.ones(3, "f4"), "f4"), (2, "f8"), ((1.5,), "f8")]
-)
+@pytest.mark.parametrize(("value", "dtype"), [([1, 2], "f8"), (np.ones(3, "f4"), "f4"), (2, "f8"), ((1.5,), "f8")])
 def test_real_array_returns_floats(value, dtype):
     array = real_array("q", value)
     assert array.dtype == dtype

@@ -15,9 +15,7 @@ from tests.browser import chromium
 ROOT = Path(__file__).parents[1]
 TARGETS = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
-needs_make = pytest.mark.skipif(
-    not (shutil.which("make") and shutil.which("bash")), reason="no make or no bash"
-)
+needs_make = pytest.mark.skipif(not (shutil.which("make") and shutil.which("bash")), reason="no make or no bash")
 
 
 def call(*command: str, cwd: Path, **environ: str) -> tuple[int, str]:
@@ -109,9 +107,7 @@ def make_venv(machine: Path, **environ: str) -> tuple[int, str]:
     return call(str(ROOT / ".ci" / "venv"), "environment", cwd=machine, PATH=path, **environ)
 
 
-def python(
-    path: Path, *, version: str = "3.12", ensurepip: str = "true", venv: str = "mkdir environment"
-) -> None:
+def python(path: Path, *, version: str = "3.12", ensurepip: str = "true", venv: str = "mkdir environment") -> None:
     """Write a stand-in for a Python interpreter."""
     asked_version = f"import sys; sys.version_info = ({version.replace('.', ', ')}, 1); $2"
     answers = [
@@ -267,9 +263,7 @@ def test_everybody_else_asks_playwright(monkeypatch, asked):
     monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
     monkeypatch.setattr(chromium, "_playwrights_own", lambda: "own/chrome")
     assert chromium.install() == "own/chrome"
-    assert [command[1:] for command in asked] == [["-m", "playwright", "install", "chromium"], ["--version"]][
-        :1
-    ]
+    assert [command[1:] for command in asked] == [["-m", "playwright", "install", "chromium"], ["--version"]][:1]
 
 
 def test_without_any_the_command_to_type_is_said(monkeypatch, capsys):

@@ -17,9 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "vgx"
 MOST_BYTES = 1_000_000
 LAYERS = "A module imports only from lines above its own"
-HOST = re.compile(
-    r"pypi\.org|pythonhosted\.org|anaconda\.org|npmjs\.(?:org|com)|yarnpkg\.com|pytorch\.org/whl"
-)
+HOST = re.compile(r"pypi\.org|pythonhosted\.org|anaconda\.org|npmjs\.(?:org|com)|yarnpkg\.com|pytorch\.org/whl")
 
 
 def run(*arguments: str, cwd: Path = ROOT, **environ: str) -> tuple[int, str]:
@@ -108,9 +106,7 @@ def test_no_tracked_file_is_large():
 
 
 def test_no_tracked_file_names_a_path_of_a_machine():
-    assert {
-        name: found[0] for name, text in tracked_texts().items() if (found := MACHINE_PATH.search(text))
-    } == {}
+    assert {name: found[0] for name, text in tracked_texts().items() if (found := MACHINE_PATH.search(text))} == {}
 
 
 def test_no_tracked_file_names_a_package_registry():

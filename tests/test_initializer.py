@@ -112,9 +112,7 @@ def test_orthogonal(fan_in, fan_out, dtype, tolerance):
     w = initializers["orthogonal"].sample((3, fan_in, fan_out), rng=new_rng(), scale=2.0, dtype=dtype)
     transposed = w.swapaxes(-2, -1)
     gram = transposed @ w if fan_in >= fan_out else w @ transposed
-    np.testing.assert_allclose(
-        gram, np.broadcast_to(4 * np.eye(len(gram[0])), gram.shape), atol=4 * tolerance
-    )
+    np.testing.assert_allclose(gram, np.broadcast_to(4 * np.eye(len(gram[0])), gram.shape), atol=4 * tolerance)
 
 
 def test_orthogonal_has_the_size_of_torch():
@@ -161,9 +159,7 @@ def test_latex_is_balanced(initializer):
 
 
 @every
-@pytest.mark.parametrize(
-    "shape", [(), (3,), 3, "33", (0, 3), (3, -1), (2.5, 3), (2, True), (2, math.nan), None]
-)
+@pytest.mark.parametrize("shape", [(), (3,), 3, "33", (0, 3), (3, -1), (2.5, 3), (2, True), (2, math.nan), None])
 def test_bad_shapes_raise(initializer, shape):
     for draw in (initializer.sample, initializer.draw_unit):
         with pytest.raises(ValueError, match="shape"):

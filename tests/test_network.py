@@ -168,9 +168,7 @@ def test_an_ensemble_equals_the_loop_over_its_networks(skip, branch):
         alone = all_of(one.backward(one.forward(x), grad_output))
         for ours, theirs in zip(together, alone, strict=True):
             for got, want in zip(ours, theirs, strict=True):
-                assert (
-                    relative_error(np.broadcast_to(got, (3, 4, *got.shape[-want.ndim :]))[i, j], want) < 1e-12
-                )
+                assert relative_error(np.broadcast_to(got, (3, 4, *got.shape[-want.ndim :]))[i, j], want) < 1e-12
 
 
 @settings(deadline=None, max_examples=40)
@@ -262,9 +260,7 @@ def test_an_activation_of_your_own():
 
 
 @pytest.mark.parametrize(("skip", "branch"), SKIPS)
-@pytest.mark.parametrize(
-    "changes", [{}, {"n_nets": 3, "scale": [[0.1], [2.0]]}, {"width": [12, 4, 9, 3, 12]}]
-)
+@pytest.mark.parametrize("changes", [{}, {"n_nets": 3, "scale": [[0.1], [2.0]]}, {"width": [12, 4, 9, 3, 12]}])
 @pytest.mark.parametrize("name", ["sigmoid", "relu"])
 def test_the_sweep_equals_separate_networks(name, changes, skip, branch):
     if skip and "width" in changes:

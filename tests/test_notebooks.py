@@ -71,17 +71,13 @@ def test_a_whole_table_of_contents_passes(small_book):
 
 def test_a_listed_page_that_is_missing_is_found(small_book):
     (small_book / "notebooks" / "01_second.ipynb").unlink()
-    assert list(notebook_rules.toc_problems(small_book)) == [
-        "_toc.yml lists notebooks/01_second, which is no page"
-    ]
+    assert list(notebook_rules.toc_problems(small_book)) == ["_toc.yml lists notebooks/01_second, which is no page"]
 
 
 @pytest.mark.parametrize("page", ["notebooks/02_third.ipynb", "book/glossary.md"])
 def test_a_page_that_is_not_listed_is_found(small_book, page):
     (small_book / page).touch()
-    assert list(notebook_rules.toc_problems(small_book)) == [
-        f"_toc.yml does not list {page.partition('.')[0]}"
-    ]
+    assert list(notebook_rules.toc_problems(small_book)) == [f"_toc.yml does not list {page.partition('.')[0]}"]
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,7 @@ def test_grid_equals_the_function_at_every_state(grid):
         assert_same(grid(**state), profile(**state))
     assert grid.names == ("norms", "spread", "dead", "verdict", "last")
     assert grid.axes == {name: tuple(values) for name, values in AXES.items()}
-    assert repr(grid).endswith(
-        "profile: 3 depth x 3 scale x 2 activation -> norms, spread, dead, verdict, last>"
-    )
+    assert repr(grid).endswith("profile: 3 depth x 3 scale x 2 activation -> norms, spread, dead, verdict, last>")
 
 
 def test_scalars_come_back_as_scalars_and_arrays_are_read_only(grid):
@@ -306,9 +304,7 @@ def with_loops(axes, vectorized):
         for name in vectorized:
             assert given[name] == tuple(axes[name])
         tree = nested({name: v for name, v in given.items() if name not in vectorized}, list(vectorized))
-        return {
-            name: pick(tree, name, len(vectorized)) for name in ("norms", "spread", "dead", "verdict", "last")
-        }
+        return {name: pick(tree, name, len(vectorized)) for name in ("norms", "spread", "dead", "verdict", "last")}
 
     return vectorised
 
@@ -333,9 +329,7 @@ def test_an_array_with_leading_axes_is_a_vectorized_result():
     for factor, depth, base in itertools.product(*axes.values()):
         expected = [factor * base**k + depth for k in range(3)]
         assert grid(base=base, depth=depth, factor=factor)["x"].tolist() == expected
-    assert (
-        tabulate(lambda k: {"x": np.array(k)}, {"k": [4, 5]}, vectorized="k", progress=False)(k=5)["x"] == 5
-    )
+    assert tabulate(lambda k: {"x": np.array(k)}, {"k": [4, 5]}, vectorized="k", progress=False)(k=5)["x"] == 5
 
 
 @pytest.mark.parametrize(
@@ -361,9 +355,7 @@ def test_wrong_leading_length_names_the_axis_and_the_state(result, message):
 
 @pytest.mark.parametrize("vectorized", [("scal",), ("scale", "scale"), "seed", ("depth", "scal")])
 def test_vectorized_names_must_be_axes(vectorized):
-    with pytest.raises(
-        ValueError, match="vectorized must name distinct axes of depth, scale, activation, got"
-    ):
+    with pytest.raises(ValueError, match="vectorized must name distinct axes of depth, scale, activation, got"):
         tabulate(profile, AXES, vectorized=vectorized, progress=False)
 
 
@@ -377,9 +369,7 @@ def test_executors_keep_the_order(grid):
 
     with ThreadPoolExecutor(4) as executor:
         threads = tabulate(slow_first, AXES, executor=executor, progress=False)
-        both = tabulate(
-            with_loops(AXES, ("scale",)), AXES, vectorized="scale", executor=executor, progress=False
-        )
+        both = tabulate(with_loops(AXES, ("scale",)), AXES, vectorized="scale", executor=executor, progress=False)
     for state in grid.states():
         assert_same(threads(**state), grid(**state))
         assert_same(both(**state), grid(**state))
@@ -523,11 +513,7 @@ def test_provenance_is_json_and_says_each_thing_once(grid, tmp_path):
 def test_equal_grids_give_equal_bytes_at_any_time(grid, recorded, tmp_path):
     Grid.load(recorded).save(tmp_path / "again.npz")
     tabulate(profile, AXES, progress=False).save(str(tmp_path / "fresh.npz"))
-    assert (
-        recorded.read_bytes()
-        == (tmp_path / "again.npz").read_bytes()
-        == (tmp_path / "fresh.npz").read_bytes()
-    )
+    assert recorded.read_bytes() == (tmp_path / "again.npz").read_bytes() == (tmp_path / "fresh.npz").read_bytes()
     with zipfile.ZipFile(recorded) as archive:
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert all(member.compress_type == zipfile.ZIP_DEFLATED for member in archive.infolist())

@@ -109,9 +109,7 @@ def test_chi_and_variance_map_equal_simulated_layers(name):
         assert error < 0.01 * predicted  # else three of them would say little
 
 
-@pytest.mark.parametrize(
-    ("name", "sigma_w", "sigma_b"), [("tanh", 1.6, 0.3), ("relu", 1.3, 0), ("gelu", 1.5, 0.1)]
-)
+@pytest.mark.parametrize(("name", "sigma_w", "sigma_b"), [("tanh", 1.6, 0.3), ("relu", 1.3, 0), ("gelu", 1.5, 0.1)])
 def test_profile_equals_a_simulated_stack(name, sigma_w, sigma_b):
     rng = np.random.default_rng(0)
     phi, width, depth, n_nets = activations[name], 256, 6, 64
@@ -147,9 +145,7 @@ def test_profile_is_the_product_of_the_factors():
 
 def test_profile_of_relu():
     profile = theory.gradient_profile([1.0, 7.0], depth=30, activation="relu", sigma_w=1.0)
-    np.testing.assert_allclose(
-        profile, np.broadcast_to(2.0 ** (-np.arange(29, -1, -1) / 2), (2, 30)), rtol=1e-12
-    )
+    np.testing.assert_allclose(profile, np.broadcast_to(2.0 ** (-np.arange(29, -1, -1) / 2), (2, 30)), rtol=1e-12)
     assert (theory.gradient_profile(1.0, depth=1, activation="relu", sigma_w=1.0) == [1]).all()
 
 
@@ -175,13 +171,9 @@ def test_factors_below_the_range_of_floats_come_back():
     assert (profile > 0).all()
 
 
-@pytest.mark.parametrize(
-    "name", ["identity", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus"]
-)
+@pytest.mark.parametrize("name", ["identity", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus"])
 def test_overflow_is_a_result(name):
-    profile = theory.gradient_profile(
-        [0, 1, 1e300, np.inf], depth=300, activation=name, sigma_w=20.0, sigma_b=1.0
-    )
+    profile = theory.gradient_profile([0, 1, 1e300, np.inf], depth=300, activation=name, sigma_w=20.0, sigma_b=1.0)
     assert np.isinf(profile[:, 0]).all()
     assert not np.isnan(profile).any()
     assert (profile[:, -1] == 1).all()

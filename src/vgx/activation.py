@@ -198,9 +198,7 @@ activations: Registry[Activation] = Registry(
             _selu,
             _selu_derivative,
         ),
-        Activation(
-            "gelu", r"\frac{z}{2}\left[1 + \mathrm{erf}\frac{z}{\sqrt 2}\right]", _gelu, _gelu_derivative
-        ),
+        Activation("gelu", r"\frac{z}{2}\left[1 + \mathrm{erf}\frac{z}{\sqrt 2}\right]", _gelu, _gelu_derivative),
         Activation("silu", r"\frac{z}{1 + e^{-z}}", _silu, _silu_derivative),
         Activation("softplus", r"\ln(1 + e^z)", _softplus, _softplus_derivative),
     ],

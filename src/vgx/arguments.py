@@ -69,7 +69,5 @@ def generator(value: object) -> np.random.Generator:
         If it is anything else.
     """
     if not isinstance(value, np.random.Generator):
-        raise ValueError(
-            f"rng must be a numpy.random.Generator (numpy.random.default_rng(seed)), got {value!r}"
-        )
+        raise ValueError(f"rng must be a numpy.random.Generator (numpy.random.default_rng(seed)), got {value!r}")
     return value

@@ -42,12 +42,12 @@ def template() -> dict[str, Any]:
     return {
         "layout": {
             "font": {"family": FONT, "size": 14, "color": INK},
-            "title": {"font": {"size": 16}, "x": 0, "xref": "paper", "xanchor": "left", "y": 0.97},
+            "title": {"font": {"size": 16}, "x": 0, "xref": "paper", "xanchor": "left", "y": 0.95},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "showlegend": False,
             "hoverlabel": {"font": {"family": FONT}},
-            "margin": {"l": 64, "r": 16, "t": 48, "b": 56},
+            "margin": {"l": 64, "r": 16, "t": 64, "b": 56},
             "height": 420,
             "xaxis": axis,
             "yaxis": axis,
@@ -80,7 +80,13 @@ def power_of_ten(value: float) -> str:
 
 
 def gradient_profile(
-    profile: Mapping[str, np.ndarray], verdict: Verdict, *, title: str, subtitle: str, networks: str, deepest: int
+    profile: Mapping[str, np.ndarray],
+    verdict: Verdict,
+    *,
+    title: str,
+    subtitle: str,
+    networks: str,
+    deepest: int,
 ) -> "go.Figure":
     """Draw gradient norms by layer: median, band and theory, each as a ratio to the last layer's.
 
@@ -124,8 +130,6 @@ def gradient_profile(
         annotations=[
             {"xref": "paper", "x": 1, "xanchor": "right", "y": 0, "yanchor": "bottom",
              "text": "ratio 1: all layers learn alike", "font": {"color": MUTED, "size": 12}},
-            {"xref": "paper", "yref": "paper", "x": 1, "xanchor": "right", "y": 0, "yanchor": "bottom",
-             "text": "line: median, band: 5–95 % · dashed: theory", "font": {"color": MUTED, "size": 12}},
             _end_label(profile["median"], f"{networks}: <b>{verdict}</b>"),
         ],
     )  # fmt: skip

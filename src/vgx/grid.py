@@ -190,9 +190,7 @@ def axis_values(name: str, values: object) -> tuple:
     plain = tuple(_plain(value) for value in values)
     kinds = {_kind(value) for value in plain}
     if len(kinds) != 1 or None in kinds:
-        raise ValueError(
-            f"axis {name!r} must hold values, all numbers, all strings or all bools, got {values!r}"
-        )
+        raise ValueError(f"axis {name!r} must hold values, all numbers, all strings or all bools, got {values!r}")
     if len(set(plain)) < len(plain):
         raise ValueError(f"axis {name!r} must hold distinct values, got {values!r}")
     return plain

@@ -65,9 +65,7 @@ class Initializer:
         """Compute the square root of ``variance``."""
         return math.sqrt(self.variance(fan_in, fan_out))
 
-    def draw_unit(
-        self, shape: Sequence[int], *, rng: np.random.Generator, dtype: DTypeLike = np.float64
-    ) -> np.ndarray:
+    def draw_unit(self, shape: Sequence[int], *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> np.ndarray:
         """Draw weights of mean square 1 in the shape of the distribution.
 
         Parameters
@@ -220,9 +218,7 @@ initializers: Registry[Initializer] = Registry(
         Initializer("normal", r"\mathcal N(0, 1)", _one, _normal),
         Initializer("uniform", r"\mathcal U(-1, 1)", _third, _uniform),
         Initializer("lecun_normal", r"\mathcal N(0, \tfrac{1}{n_\text{in}})", _lecun, _normal),
-        Initializer(
-            "xavier_normal", r"\mathcal N(0, \tfrac{2}{n_\text{in} + n_\text{out}})", _xavier, _normal
-        ),
+        Initializer("xavier_normal", r"\mathcal N(0, \tfrac{2}{n_\text{in} + n_\text{out}})", _xavier, _normal),
         Initializer("xavier_uniform", rf"\mathcal U(-{_XAVIER_LIMIT}, {_XAVIER_LIMIT})", _xavier, _uniform),
         Initializer("he_normal", r"\mathcal N(0, \tfrac{2}{n_\text{in}})", _he, _normal),
         Initializer("he_uniform", rf"\mathcal U(-{_HE_LIMIT}, {_HE_LIMIT})", _he, _uniform),

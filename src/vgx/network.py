@@ -323,9 +323,7 @@ class Network:
             If the trace is another network's, or grad_output has another shape than the last activations.
         """
         if trace.network is not self:
-            raise ValueError(
-                "the trace must come from this network's own forward, got one of another network"
-            )
+            raise ValueError("the trace must come from this network's own forward, got one of another network")
         dφ = self.activation.derivative
         h_before = (trace.inputs, *trace.activations)
         dzs, dhs, dWs, dbs = [], [], [], []
@@ -438,9 +436,7 @@ def _swept_forward(
         a += b
         z = _times(branch, a) + _times(skip, z) if skip else _times(branch, a)
         h, slope = net.activation.f(z), net.activation.derivative(z)
-        if (
-            layer == 0
-        ):  # one block of memory, as 50 arrays of fresh pages cost as much as a matrix product each
+        if layer == 0:  # one block of memory, as 50 arrays of fresh pages cost as much as a matrix product each
             slopes = np.empty((net.depth, *z.shape[:-1], max(net.widths)), dtype=z.dtype)
         if layer + 1 in depths:
             last[layer + 1] = slope * _checked_grad_output(grad_output, slope)

@@ -94,9 +94,7 @@ def read(path: str | os.PathLike) -> tuple[dict, dict[str, Ragged]]:
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"there is no recording {os.fspath(path)!r}; a grid's save(path) makes one"
-        ) from None
+        raise FileNotFoundError(f"there is no recording {os.fspath(path)!r}; a grid's save(path) makes one") from None
     try:
         return _parsed(content)
     except Exception as error:  # damage shows in a dozen types, which all mean the same to the caller
@@ -112,6 +110,4 @@ def _parsed(content: bytes) -> tuple[dict, dict[str, Ragged]]:
         if header["format"] != FORMAT:
             raise ValueError(f"format {header['format']!r}, expected {FORMAT!r}")
         names = enumerate(header["names"])
-        return header["about"], {
-            name: Ragged(archive[f"values_{i}"], archive[f"shapes_{i}"]) for i, name in names
-        }
+        return header["about"], {name: Ragged(archive[f"values_{i}"], archive[f"shapes_{i}"]) for i, name in names}

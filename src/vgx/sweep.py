@@ -162,7 +162,5 @@ def _stored(results: Sequence[Mapping[str, np.ndarray]], axes: Mapping[str, tupl
     for state, arrays in zip(states_of(axes), results, strict=True):
         if (these := traits(arrays)) != first:
             start = _text(next(states_of(axes)))
-            raise ValueError(
-                f"results must not differ in kind: at {start} {first}, at {_text(state)} {these}"
-            )
+            raise ValueError(f"results must not differ in kind: at {start} {first}, at {_text(state)} {these}")
     return {name: Ragged.of([arrays[name] for arrays in results]) for name in first}

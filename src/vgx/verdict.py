@@ -130,9 +130,7 @@ def _powers_of_ten(norms: np.ndarray) -> np.ndarray:
 def _profiles(norms: np.ndarray, *, least: int = 1) -> np.ndarray:
     norms = np.asarray(norms, dtype=float)
     if norms.ndim < 1 or norms.shape[-1] < least:
-        raise ValueError(
-            f"a gradient profile needs shape (..., depth) with depth >= {least}, got {norms.shape}"
-        )
+        raise ValueError(f"a gradient profile needs shape (..., depth) with depth >= {least}, got {norms.shape}")
     if (norms < 0).any():
         raise ValueError(f"a norm must be >= 0, got {norms[norms < 0].flat[0]:g}")
     return norms

@@ -29,6 +29,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from vgx.lab import Lab, static
 from vgx.lab.display import STATIC_FOLDER
+from vgx.lab.spec import one_blas_thread
 
 from . import icons, vendor
 
@@ -105,14 +106,10 @@ def compute_labs(app: Sphinx) -> None:
     """Render every lab of every lesson, so that the kernels find them ready."""
     if app.builder.format != "html":
         return
-    pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=_one_thread)
-    with pool as executor:
+    # spawned, for BLAS threads do not survive a fork; one thread each, or the processes get in each other's way
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=one_blas_thread) as executor:
         for lab in all_labs():
             static.render(lab, _labs_folder(app), executor=executor, progress=True)
-
-
-def _one_thread() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def all_labs() -> Iterator[Lab]:
@@ -128,7 +125,7 @@ def all_labs() -> Iterator[Lab]:
 
 def add_lab_to_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Let a page with labs load Plotly, the lab's script and its payloads; let no page load thebe."""
-    context["script_files"] = [file for file in context["script_files"] if not THEBE.search(str(file))]
+    context["script_files"][:] = [file for file in context["script_files"] if not THEBE.search(str(file))]
     payloads = dict.fromkeys(PAYLOAD.findall(context.get("body", "")))
     if not payloads:
         return
@@ -147,7 +144,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    pages = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.html"))
+    paths = [path for path in out.rglob("*.html") if "_static" not in path.parts]
+    pages = "".join(path.read_text(encoding="utf-8") for path in paths)
     (out / "_static" / "vgx-icons.css").write_text(icons.style_sheet(pages), encoding="utf-8")
     shown = set(PAYLOAD.findall(pages))
     for path in (out / "_static" / "labs").glob("*.js"):

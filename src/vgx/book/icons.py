@@ -38,7 +38,8 @@ def style_sheet(pages: str) -> str:
 
 def _image(width: str, height: str, path: str) -> str:
     return "data:image/svg+xml," + quote(
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}'><path d='{path}'/></svg>", safe="/:=' "
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}'><path d='{path}'/></svg>",
+        safe="/:=' ",
     )
 
 

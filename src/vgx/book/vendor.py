@@ -83,7 +83,9 @@ def check(archive: Path, package: Package) -> None:
     found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != package.integrity:
         archive.unlink()
-        raise VendorError(f"{archive.name} has the hash {found}, expected {package.integrity}; it was removed: try again")
+        raise VendorError(
+            f"{archive.name} has the hash {found}, expected {package.integrity}; it was removed: try again"
+        )
 
 
 def _unpack(archive: Path, package: Package, target: Path) -> None:

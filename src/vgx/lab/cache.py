@@ -5,10 +5,11 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+
 from ..sweep import Grid
 
 PACKAGE = __name__.partition(".")[0]
@@ -37,7 +38,7 @@ def key(*functions: Callable | Grid, spec: str = "") -> str:
     return digest.hexdigest()[:16]
 
 
-@lru_cache(maxsize=None)
+@cache
 def imports(module: str) -> frozenset[str]:
     """List a module of the package and every one that it imports, directly or not."""
     found: set[str] = set()

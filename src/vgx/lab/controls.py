@@ -112,9 +112,7 @@ class Choice:
         if len(options) < 2 or len(set(options)) < len(options):
             raise ValueError(f"options must be at least two different names, got {self.options!r}")
         object.__setattr__(self, "options", options)
-        object.__setattr__(
-            self, "default", self.check("default", options[0] if self.default is None else self.default)
-        )
+        object.__setattr__(self, "default", self.check("default", options[0] if self.default is None else self.default))
 
     @property
     def stops(self) -> tuple[str, ...]:

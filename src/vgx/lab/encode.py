@@ -83,7 +83,7 @@ def _axis(path: Path, figures: Sequence[Mapping[Path, Any]]) -> _Axis | None:
     if len(path) != 3 or path[0] != "data" or path[2] not in _AXIS_OF:
         return None
     name = path[2] + "axis"
-    anchor = next((leaves[path[:2] + (name,)] for leaves in figures if path[:2] + (name,) in leaves), path[2])
+    anchor = next((leaves[(*path[:2], name)] for leaves in figures if (*path[:2], name) in leaves), path[2])
     layout = ("layout", name + anchor[1:])
     log = any(leaves.get((*layout, "type")) == "log" for leaves in figures)
     widths = [np.ptp(leaves[(*layout, "range")].astype(float)) for leaves in figures if (*layout, "range") in leaves]

@@ -109,11 +109,15 @@ class LiveLab:
 
     def show(self, drawn: dict) -> None:
         """Send the difference between what is drawn and what should be."""
-        changed = {path: leaf for path, leaf in drawn.items() if path not in self.drawn or not same(leaf, self.drawn[path])}
+        changed = {
+            path: leaf for path, leaf in drawn.items() if path not in self.drawn or not same(leaf, self.drawn[path])
+        }
         with self.figure.batch_update():
             if drawn.keys() == self.drawn.keys():
                 for (part, *path), leaf in changed.items():
-                    target, path = (self.figure.data[path[0]], path[1:]) if part == "data" else (self.figure.layout, path)
+                    target, path = (
+                        (self.figure.data[path[0]], path[1:]) if part == "data" else (self.figure.layout, path)
+                    )
                     target[tuple(path)] = leaf
             else:  # other traces or annotations than before
                 spec = nest(drawn)
@@ -154,7 +158,9 @@ class LiveLab:
             name = '"' + str(trace.name or "").replace('"', '""') + '"'
             lines += [f"{name},{x},{y}" for x, y in zip(trace.x, trace.y, strict=True)]
         data = base64.b64encode("\n".join([*lines, ""]).encode()).decode()
-        self.status.value = f'<a download="{self.lab.name}.csv" href="data:text/csv;base64,{data}">Save {self.lab.name}.csv</a>'
+        self.status.value = (
+            f'<a download="{self.lab.name}.csv" href="data:text/csv;base64,{data}">Save {self.lab.name}.csv</a>'
+        )
 
     def reset(self) -> None:
         """Go back to the opening state."""
@@ -189,7 +195,10 @@ def _field(lab: Lab, name: str, control: Control) -> "ipywidgets.Widget":
     """Make the widget of a control. Over a recording, sliders know the recorded values only."""
     import ipywidgets as widgets
 
-    common = {"description": control.label or name.replace("_", " "), "style": {"description_width": "initial"}}
+    common = {
+        "description": control.label or name.replace("_", " "),
+        "style": {"description_width": "initial"},
+    }
     if isinstance(control, Slider) and isinstance(lab.compute, Grid):
         stops = [(control.text(stop), stop) for stop in control.stops]
         return widgets.SelectionSlider(options=stops, value=control.default, **common)
@@ -198,7 +207,9 @@ def _field(lab: Lab, name: str, control: Control) -> "ipywidgets.Widget":
         step = (high - low) / 200
         return widgets.FloatLogSlider(control.default, min=low, max=high, step=step, readout_format=".3g", **common)
     if isinstance(control, Slider):
-        kind, step = (widgets.IntSlider, 1) if control.integer else (widgets.FloatSlider, (control.high - control.low) / 200)
+        kind, step = (
+            (widgets.IntSlider, 1) if control.integer else (widgets.FloatSlider, (control.high - control.low) / 200)
+        )
         return kind(control.default, min=control.low, max=control.high, step=step, **common)
     if isinstance(control, Choice):
         options = [(control.text(option), option) for option in control.options]
@@ -217,7 +228,11 @@ def _prediction(live: LiveLab) -> "ipywidgets.VBox":
     if predict.choices:
         field = widgets.Dropdown(options=["", *predict.choices], value=kept.answer or "")
     else:
-        field = widgets.Text(kept.answer or "", placeholder="a number", description="10 to the power" if predict.power_of_ten else "")
+        field = widgets.Text(
+            kept.answer or "",
+            placeholder="a number",
+            description="10 to the power" if predict.power_of_ten else "",
+        )
     field.style.description_width = "initial"
     keep, show = widgets.Button(description="Keep my answer"), widgets.Button(description="Show me")
     answer = widgets.HTML()

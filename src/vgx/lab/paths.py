@@ -5,6 +5,7 @@ or None. Lists of dicts (traces, shapes, annotations) are walked through, lists 
 """
 
 import base64
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ Path = tuple[str | int, ...]
 def flatten(figure: "go.Figure") -> dict[Path, Any]:
     """Return every leaf of a figure's data and layout by its path. The template is one leaf."""
     spec = figure.to_plotly_json()
-    return {("data",) + path: leaf for path, leaf in _walk(list(spec["data"]))} | {
-        ("layout",) + path: leaf for path, leaf in _walk(spec["layout"])
+    return {("data", *path): leaf for path, leaf in _walk(list(spec["data"]))} | {
+        ("layout", *path): leaf for path, leaf in _walk(spec["layout"])
     }
 
 
@@ -61,7 +62,7 @@ def nest(leaves: Mapping[Path, Any]) -> dict[str, Any]:
     root: dict[str, Any] = {"data": [], "layout": {}}
     for path, leaf in leaves.items():
         node: Any = root
-        for key, following in zip(path, path[1:], strict=False):
+        for key, following in itertools.pairwise(path):
             empty: Any = [] if isinstance(following, int) else {}
             if isinstance(node, list):
                 node.extend({} for _ in range(key + 1 - len(node)))

@@ -16,9 +16,8 @@ from ..sweep import Grid
 from .controls import Control, Predict
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
     import plotly.graph_objects as go
-
+    from threadpoolctl import ThreadpoolController
 
 
 @cache
@@ -155,7 +154,7 @@ class Lab:
         return self.read(self.data(**values), self.state(**values))
 
     def truth(self) -> float | str:
-        """What `Predict` asks for, measured."""
+        """Measure what `Predict` asks for."""
         return self.predict.answer(self.data(**self.predict.at), self.state(**self.predict.at))
 
     def __call__(self, **values: Any) -> "Lab":

@@ -55,7 +55,9 @@ def render(lab: Lab, folder: Path, *, executor: Executor | None = None, progress
         script = f"vgxLabs.define({json.dumps(path.stem)}, {_literal(payload(lab, grid))});\n"
         size = len(gzip.compress(script.encode()))
         if size > MOST_BYTES:
-            raise OverBudgetError(f"lab {lab.name!r} takes {size:,} bytes gzipped; at most {MOST_BYTES:,} fit on a page")
+            raise OverBudgetError(
+                f"lab {lab.name!r} takes {size:,} bytes gzipped; at most {MOST_BYTES:,} fit on a page"
+            )
         cache.write(path, script.encode())
     return markup(lab, grid, path.stem)
 
@@ -117,7 +119,12 @@ def _prediction(lab: Lab, grid: Grid) -> dict[str, Any] | None:
     at = lab.state(**lab.predict.at)
     truth = lab.predict.answer(grid(**at), at)
     at = {name: str(value).lower() if isinstance(value, bool) else value for name, value in at.items()}
-    return {"at": at, "truth": truth, "powerOfTen": lab.predict.power_of_ten, "choices": list(lab.predict.choices) or None}
+    return {
+        "at": at,
+        "truth": truth,
+        "powerOfTen": lab.predict.power_of_ten,
+        "choices": list(lab.predict.choices) or None,
+    }
 
 
 def _literal(value: Any) -> str:
@@ -141,7 +148,12 @@ def markup(lab: Lab, grid: Grid, payload_id: str) -> str:
     controls = "".join(_control(name, control) for name, control in lab.controls.items())
     buttons = "".join(
         f'<button type="button" data-action="{action}">{text}</button>'
-        for action, text in [("link", "Copy link"), ("python", "Copy as Python"), ("csv", "Data as CSV"), ("reset", "Reset")]
+        for action, text in [
+            ("link", "Copy link"),
+            ("python", "Copy as Python"),
+            ("csv", "Data as CSV"),
+            ("reset", "Reset"),
+        ]
     )
     return (
         f'<figure class="vgx-lab" data-lab="{lab.name}" data-payload="{payload_id}" id="{lab.name}">'
@@ -157,7 +169,9 @@ def markup(lab: Lab, grid: Grid, payload_id: str) -> str:
 
 
 def _words(lab: Lab) -> str:
-    return ", ".join(f"{_label(name, control)} {control.text(control.default)}" for name, control in lab.controls.items())
+    return ", ".join(
+        f"{_label(name, control)} {control.text(control.default)}" for name, control in lab.controls.items()
+    )
 
 
 def _label(name: str, control: Any) -> str:

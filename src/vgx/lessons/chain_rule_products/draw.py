@@ -8,7 +8,7 @@ import numpy as np
 from vgx import figures
 from vgx.verdict import Verdict, powers_of_ten_per_ten_layers, verdict_of_norms
 
-from .measure import DEEPEST, N_NETS, WIDTH
+from .measure import DEEPEST, N_NETS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,8 +22,8 @@ def gradient_norm_by_layer(data: Mapping[str, np.ndarray], controls: Mapping[str
         data,
         verdict_of_norms(data["median"]),
         title="Gradient norm by layer",
-        subtitle=f"{N_NETS} networks, {WIDTH} units wide, digits as input",
-        networks=f"{N_NETS} networks",
+        subtitle=f"{N_NETS} networks: median and 5–95 % band; dashed: theory",
+        networks=f"{controls['depth']} layers",
         deepest=DEEPEST,
     )
 

@@ -9,7 +9,7 @@ gradient_by_layer = Lab(
     controls={
         "depth": Slider(2, 50, default=20, stops=(2, 3, 5, 8, 12, 20, 30, 40, 50), integer=True, unit=" layers"),
         "scale": Slider(0.1, 10, default=1, stops=13, log=True, label="init scale", unit="×"),
-        "activation": Choice(("sigmoid", "tanh", "relu", "gelu")),
+        "activation": Choice(("sigmoid", "tanh", "relu", "gelu"), default="tanh"),
         "initializer": Choice(("xavier_normal", "he_normal", "normal")),
     },
     compute=measure.gradient_norm_by_layer,

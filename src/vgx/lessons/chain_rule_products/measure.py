@@ -57,9 +57,7 @@ def gradient_norm_by_layer(
     readout = np.random.default_rng((seed, 1)).standard_normal((n_inputs, WIDTH), dtype=np.float32)
     x = digits().x[:n_inputs]
     norms = gradient_norms(net, x, readout, depths)
-    profiles = [
-        _spread(norms[d]) | {"theory": _predicted(x, d, scales, activation, initializer)} for d in depths
-    ]
+    profiles = [_spread(norms[d]) | {"theory": _predicted(x, d, scales, activation, initializer)} for d in depths]
     return {name: [p[name] for p in profiles] for name in profiles[0]} if np.ndim(depth) else profiles[0]
 
 
@@ -81,9 +79,7 @@ def _spread(norms: np.ndarray) -> dict[str, np.ndarray]:
     return {"median": median, "low": low, "high": high}
 
 
-def _predicted(
-    x: np.ndarray, depth: int, scales: np.ndarray, activation: str, initializer: str
-) -> np.ndarray:
+def _predicted(x: np.ndarray, depth: int, scales: np.ndarray, activation: str, initializer: str) -> np.ndarray:
     """Predict the profile, shape (..., depth): theory at the mean length of each quarter of the inputs."""
     std = initializers[initializer].std
     length = np.sort((x**2).sum(axis=1)).reshape(4, -1).mean(axis=1)
