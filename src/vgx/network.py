@@ -432,9 +432,7 @@ def _swept_forward(
     last, steps, z, h = {}, [], None, net._checked_inputs(x)
     layers = list(net._layers())
     for layer, (W, b, skip, branch) in enumerate(layers):
-        a = h @ W
-        a += b
-        z = _times(branch, a) + _times(skip, z) if skip else _times(branch, a)
+        z = _times(skip, z) + _times(branch, h @ W + b)
         h, slope = net.activation.f(z), net.activation.derivative(z)
         if layer == 0:  # one block of memory, as 50 arrays of fresh pages cost as much as a matrix product each
             slopes = np.empty((net.depth, *z.shape[:-1], max(net.widths)), dtype=z.dtype)
@@ -444,9 +442,9 @@ def _swept_forward(
             W, _, skip, branch = layers[layer + 1]
             factor, mean_square = branch * W.sd, _mean_square(slope)[..., None, None] / slope.shape[-1]
             growth = np.sqrt(skip**2 + W.unit.shape[-1] * factor**2 * mean_square)
-            exponent = np.where(np.isfinite(growth) & (growth > 0), np.round(np.log2(growth)), 0).astype(int)
-            slope *= np.ldexp(factor, -exponent)
-            slope = _without_denormals(slope, out=slopes[layer, ..., : slope.shape[-1]])
+            exponent = np.frexp(np.sqrt(2) * growth)[1] - 1  # of the nearest power of two
+            slope = np.multiply(slope, np.ldexp(factor, -exponent), out=slopes[layer, ..., : slope.shape[-1]])
+            _without_denormals(slope, out=slope)
             steps.append(_StepBack(W.unit, slope, np.ldexp(slope.dtype.type(skip), -exponent), exponent))
     return last, steps
 
