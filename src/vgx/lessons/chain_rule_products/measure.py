@@ -51,7 +51,8 @@ def gradient_norm_by_layer(
         ``median``, ``low``, ``high``: the median and the 5th and 95th percentile over the networks; ``theory``: what
         mean-field theory predicts. Each of shape (depth,), layer 1 first; for sequences, nested by depth, then scale.
     """
-    depths, scales = np.atleast_1d(depth), np.asarray(scale, dtype=float)
+    depths = depth if np.ndim(depth) else [depth]
+    scales = np.asarray(scale, dtype=float)
     net = _draw(initializer, n_nets, seed)
     net = replace(net, activation=activations[activation], scale=scales[..., None].astype(net.dtype))
     readout = np.random.default_rng((seed, 1)).standard_normal((n_inputs, WIDTH), dtype=np.float32)
