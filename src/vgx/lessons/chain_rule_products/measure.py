@@ -83,7 +83,8 @@ def _spread(norms: np.ndarray) -> dict[str, np.ndarray]:
 def _predicted(x: np.ndarray, depth: int, scales: np.ndarray, activation: str, initializer: str) -> np.ndarray:
     """Predict the profile, shape (..., depth): theory at the mean length of each quarter of the inputs."""
     std = initializers[initializer].std
-    length = np.sort((x**2).sum(axis=1)).reshape(4, -1).mean(axis=1)
+    quarters = np.array_split(np.sort((x**2).sum(axis=1)), min(4, len(x)))
+    length = np.array([quarter.mean() for quarter in quarters])
     profile = theory.gradient_profile(
         length * (scales[..., None] * std(x.shape[1], WIDTH)) ** 2,
         depth=depth,
