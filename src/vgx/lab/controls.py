@@ -6,7 +6,10 @@ value that the live lab takes, else a clear error) and ``text`` (how a value is 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -26,9 +29,9 @@ class Slider:
     default : float
         The value at which the lab opens; one of the stops.
     stops : int or sequence of float
-        The values at which the static page stops: their number (evenly spaced, in the logarithm if ``log``, rounded
-        to three significant digits) or the values themselves. The live lab takes any value between ``low`` and
-        ``high``.
+        The values at which the static page stops, at least two: the values themselves or their number, evenly
+        spaced, in the logarithm if ``log``, and rounded to a thousandth of their distance or, if ``log``, to three
+        significant digits. The live lab takes any value between ``low`` and ``high``.
     log : bool
         Move through powers instead of sums.
     integer : bool
@@ -59,29 +62,50 @@ class Slider:
     unit: str = ""
 
     def __post_init__(self) -> None:
-        real_number("low", self.low, above=0 if self.log else -math.inf)
-        real_number("high", self.high, above=self.low)
-        kind = int if self.integer else float
-        stops = self.stops
-        if isinstance(stops, int):
-            space = np.geomspace if self.log else np.linspace
-            points = space(self.low, self.high, whole_number("stops", stops, least=2))
-            stops = [round(p) if self.integer else float(f"{p:.3g}") for p in points]
-        object.__setattr__(self, "stops", tuple(dict.fromkeys(kind(self.check("stop", s)) for s in stops)))
+        number = _whole if self.integer else real_number
+        low, high = number("low", self.low), number("high", self.high)
+        real_number("high", high, above=real_number("low", low, above=0 if self.log else -math.inf))
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        given = self._spaced() if isinstance(self.stops, Integral) else self.stops
+        stops = {self.check("stop", stop) for stop in given} if np.iterable(given) else ()
+        if len(stops) < 2:
+            raise ValueError(f"stops must be a number >= 2 or at least two values, got {given!r}")
+        object.__setattr__(self, "stops", tuple(sorted(stops)))
         object.__setattr__(self, "default", self.check("default", self.default))
         if self.default not in self.stops:
             raise ValueError(f"default must be one of the stops {self.stops}, got {self.default!r}")
 
+    def _spaced(self) -> list[float]:
+        count = whole_number("stops", self.stops, least=2)
+        points = (np.geomspace if self.log else np.linspace)(self.low, self.high, count)[1:-1].tolist()
+        distance = (self.high / self.low) ** (1 / (count - 1)) - 1 if self.log else (self.high - self.low) / (count - 1)
+        digits = 2 - math.floor(math.log10(distance))
+        if self.integer:
+            points = [round(point) for point in points]
+        elif self.log:
+            points = [float(f"{point:.{max(3, digits)}g}") for point in points]
+        else:
+            points = [round(point, digits) + 0.0 for point in points]
+        return [self.low, *points, self.high]
+
     def check(self, name: str, value: object) -> float:
         """Return ``value`` if it lies in the range; ``name`` is for the error."""
-        number = whole_number(name, value, least=-math.inf) if self.integer else real_number(name, value)
-        if not self.low <= number <= self.high:
+        number = _whole(name, value) if self.integer else real_number(name, value)
+        for end in (self.low, self.high):
+            if math.isclose(number, end):  # as 10 ** log10(0.3) is: 0.29999999999999993
+                return end
+        if not self.low < number < self.high:
             raise ValueError(f"{name} must lie between {self.low:g} and {self.high:g}, got {value!r}")
         return number
 
     def text(self, value: float) -> str:
         """Write a value with its unit."""
-        return f"{value:.3g}{self.unit}"
+        return f"{value}{self.unit}" if self.integer else f"{value:g}{self.unit}"
+
+
+def _whole(name: str, value: object) -> int:
+    return whole_number(name, value, least=-math.inf)
 
 
 @dataclass(frozen=True)
@@ -108,9 +132,7 @@ class Choice:
     label: str | None = None
 
     def __post_init__(self) -> None:
-        options = (self.options,) if isinstance(self.options, str) else tuple(self.options)
-        if len(options) < 2 or len(set(options)) < len(options):
-            raise ValueError(f"options must be at least two different names, got {self.options!r}")
+        options = _names("options", self.options)
         object.__setattr__(self, "options", options)
         object.__setattr__(self, "default", self.check("default", options[0] if self.default is None else self.default))
 
@@ -123,7 +145,7 @@ class Choice:
         """Return ``value`` if it is an option; ``name`` is for the error."""
         if value not in self.options:
             raise ValueError(unknown_name(name, value, self.options))
-        return value
+        return str(value)
 
     def text(self, value: str) -> str:
         """Write an option in words."""
@@ -136,6 +158,9 @@ class Toggle:
 
     default: bool = False
     label: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "default", self.check("default", self.default))
 
     @property
     def stops(self) -> tuple[bool, bool]:
@@ -154,6 +179,13 @@ class Toggle:
 
 
 Control = Slider | Choice | Toggle
+
+
+def _names(name: str, values: object) -> tuple[str, ...]:
+    names = tuple(values) if np.iterable(values) and not isinstance(values, str) else ()
+    if len(set(names)) < max(2, len(names)) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{name} must be at least two different names, got {values!r}")
+    return tuple(map(str, names))
 
 
 @dataclass(frozen=True)
@@ -180,6 +212,26 @@ class Predict:
     choices: Sequence[str] = ()
     power_of_ten: bool = False
 
+    def __post_init__(self) -> None:
+        if self.choices:
+            object.__setattr__(self, "choices", _names("choices", self.choices))
+
+    def check(self, name: str, value: object) -> float | str:
+        """Return ``value`` if it can be an answer: one of the choices, or a finite number (given as text, too).
+
+        Raises
+        ------
+        ValueError
+            If it is none; ``name`` is for the error.
+        """
+        if self.choices:
+            if value not in self.choices:
+                raise ValueError(unknown_name(name, value, self.choices))
+            return str(value)
+        with suppress(ValueError):
+            value = float(value) if isinstance(value, str) else value
+        return real_number(name, value)
+
     def compare(self, guess: float | str, truth: float | str) -> str:
         """Say in a sentence how far a guess was from the truth.
 
@@ -188,14 +240,21 @@ class Predict:
         ValueError
             If the guess is none of the choices, or not a finite number.
         """
+        guess, truth = self.check("answer", guess), self.check("truth", truth)
         if self.choices:
-            if guess not in self.choices:
-                raise ValueError(unknown_name("answer", guess, self.choices))
             return f"You said: {guess}. The lab shows: {truth}."
-        real_number("the answer", guess)
         if self.power_of_ten:
             return (
-                f"You said 10^{guess:.3g}. The lab measures 10^{truth:.3g}: "
-                f"{abs(guess - truth):.2g} powers of ten apart."
+                f"You said 10^{_rounded(guess)}. The lab measures 10^{_rounded(truth)}: "
+                f"{_rounded(abs(guess - truth), 2)} powers of ten apart."
             )
-        return f"You said {guess:.3g}. The lab measures {truth:.3g}."
+        return f"You said {_rounded(guess)}. The lab measures {_rounded(truth)}."
+
+
+def _rounded(number: float, digits: int = 3) -> str:
+    """Write a number as `vgx-lab.js` does, with ``Number(number.toPrecision(digits))``."""
+    decimal = Context(digits, ROUND_HALF_UP).create_decimal(number)
+    if not decimal or 1e-6 <= abs(float(decimal)) < 1e21:
+        return f"{decimal.normalize() + 0:f}"
+    mantissa, exponent = f"{decimal.normalize():e}".split("e")
+    return f"{mantissa}e{int(exponent):+d}"
