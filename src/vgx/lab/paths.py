@@ -19,10 +19,12 @@ Path = tuple[str | int, ...]
 
 def flatten(figure: "go.Figure") -> dict[Path, Any]:
     """Return every leaf of a figure's data and layout by its path. The template is one leaf."""
+    if not hasattr(figure, "to_plotly_json"):
+        raise ValueError(f"draw must return a plotly Figure, got {figure!r}")
     spec = figure.to_plotly_json()
-    return {("data", *path): leaf for path, leaf in _walk(list(spec["data"]))} | {
-        ("layout", *path): leaf for path, leaf in _walk(spec["layout"])
-    }
+    traces = (("data", number, *path, leaf) for number, trace in enumerate(spec["data"]) for path, leaf in _walk(trace))
+    layout = (("layout", *path, leaf) for path, leaf in _walk(spec["layout"]))
+    return {tuple(path): leaf for *path, leaf in (*traces, *layout)}
 
 
 def _walk(node: Any) -> Iterator[tuple[Path, Any]]:
@@ -38,9 +40,21 @@ def _walk(node: Any) -> Iterator[tuple[Path, Any]]:
         for position, item in enumerate(node):
             yield from (((position, *path), leaf) for path, leaf in _walk(item))
     elif isinstance(node, list | tuple):
-        yield (), np.asarray(node)
+        yield (), _leaf(node)
     else:
         yield (), node
+
+
+def _leaf(items: list | tuple) -> np.ndarray:
+    try:
+        array = np.asarray(items)
+    except ValueError:  # rows of several lengths
+        array = None
+    if array is not None and array.dtype.kind != "U":
+        return array
+    array = np.empty(len(items), dtype=object)  # strings as they are: beside one, NumPy would make strings of numbers
+    array[:] = [list(item) if isinstance(item, tuple) else item for item in items]
+    return array
 
 
 def _array(packed: Mapping[str, Any]) -> np.ndarray:
@@ -53,7 +67,8 @@ def same(a: Any, b: Any) -> bool:
     """Tell whether two leaves are equal; NaN equals NaN."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         a, b = np.asarray(a), np.asarray(b)
-        return a.shape == b.shape and a.dtype.kind == b.dtype.kind and a.tobytes() == b.astype(a.dtype).tobytes()
+        alike = a.shape == b.shape and a.dtype.kind == b.dtype.kind
+        return alike and bool(np.all((a == b) | ((a != a) & (b != b))))
     return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
