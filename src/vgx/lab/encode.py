@@ -3,12 +3,14 @@
 A *column* holds one leaf of the figure (`vgx.lab.paths`) in every state: its different values once, and for each
 state the number of its value. Numeric arrays are quantised in the coordinate of the axis on which they are drawn
 (the logarithm on a log axis) to a fraction of the visible range, delta-coded and split into byte planes, which HTTP
-compression then shrinks to about a byte a point. NaN, inf and -inf are kept as runs beside the numbers.
+compression then shrinks to about a byte a point. NaN, inf and -inf are kept as runs beside the numbers. Whole numbers
+are exact, and so is what no step size fits.
 `vgx-lab.js` is the decoder.
 """
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,11 @@ from .paths import Path, nest, same
 RESOLUTION = 5_000
 """Steps to the visible range of an axis: the largest error is a ten-thousandth of what is seen, below a pixel."""
 
+FINE = 2**30
+"""Steps to the range of numbers that are drawn on no axis."""
+
+MOST_STEPS = 2**46
 ABSENT = object()
-_AXIS_OF = {"x": "xaxis", "y": "yaxis"}
 _SPECIALS = ("nan", "inf", "-inf", "zero")
 
 
@@ -57,67 +62,101 @@ def _column(leaves: list[Any], axis: "_Axis | None") -> dict[str, Any]:
     numbers: dict[Any, int] = {}
     unique, index = [], []
     for leaf in leaves:
-        key = (leaf.shape, leaf.dtype.str, leaf.tobytes()) if isinstance(leaf, np.ndarray) else (type(leaf), leaf)
+        key = (leaf.shape, leaf.dtype.str, leaf.tobytes()) if _numeric(leaf) else (type(leaf), repr(_plain(leaf)))
         if key not in numbers:
             numbers[key] = len(unique)
             unique.append(leaf)
         index.append(numbers[key])
-    column: dict[str, Any] = {} if len(unique) == len(leaves) else {"index": _pack_integers(np.array(index))}
-    if unique and all(isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fiu" for leaf in unique):
-        return column | {"arrays": _pack_arrays(unique, axis)}
     absent = [number for number, leaf in enumerate(unique) if leaf is ABSENT]
-    values = [None if leaf is ABSENT else _plain(leaf) for leaf in unique]
-    return column | {"values": values} | ({"absent": absent} if absent else {})
+    column: dict[str, Any] = {"absent": absent} if absent else {}
+    if len(unique) < len(leaves):
+        column["index"] = _pack_integers(np.array(index))
+    arrays = [np.empty(0) if leaf is ABSENT else leaf for leaf in unique]
+    packed = _pack_arrays(arrays, axis) if all(map(_numeric, arrays)) else None
+    if packed is not None:
+        return column | {"arrays": packed}
+    return column | {"values": [None if leaf is ABSENT else _plain(leaf) for leaf in unique]}
 
 
+def _numeric(leaf: Any) -> bool:
+    return isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fiu"
+
+
+@dataclass(frozen=True)
 class _Axis:
     """The coordinate in which an array is drawn: its logarithm or itself, in steps of the visible range."""
 
-    def __init__(self, log: bool, step: float | None) -> None:
-        self.log = log
-        self.step = step
+    log: bool
+    step: float
 
 
 def _axis(path: Path, figures: Sequence[Mapping[Path, Any]]) -> _Axis | None:
-    """Find the axis of ``("data", i, "x" or "y")``: log or not, and the narrowest range shown in any state."""
-    if len(path) != 3 or path[0] != "data" or path[2] not in _AXIS_OF:
+    """Find the axis of ``("data", i, "x", "y" or "z")``: log or not, and the narrowest range shown in any state."""
+    if len(path) != 3 or path[0] != "data" or path[2] not in ("x", "y", "z"):
         return None
+    if path[2] == "z":  # drawn as a colour
+        ends = [[leaves.get((*path[:2], end)) for end in ("zmin", "zmax")] for leaves in figures]
+        shown = [
+            [leaves.get(path)] if None in pair else [np.array(pair)] for pair, leaves in zip(ends, figures, strict=True)
+        ]
+        return _Axis(False, min(_width(arrays, log=False) for arrays in shown) / RESOLUTION)
     name = path[2] + "axis"
     anchor = next((leaves[(*path[:2], name)] for leaves in figures if (*path[:2], name) in leaves), path[2])
     layout = ("layout", name + anchor[1:])
-    log = any(leaves.get((*layout, "type")) == "log" for leaves in figures)
-    widths = [np.ptp(leaves[(*layout, "range")].astype(float)) for leaves in figures if (*layout, "range") in leaves]
-    return _Axis(log, min(widths) / RESOLUTION if len(widths) == len(figures) and min(widths) > 0 else None)
+    is_log = {leaves.get((*layout, "type")) == "log" for leaves in figures}
+    if len(is_log) > 1:
+        return None
+    log, widths = is_log.pop(), []
+    for leaves in figures:
+        if _numeric(shown := leaves.get((*layout, "range"))):
+            widths.append(_width([shown], log=False))  # Plotly gives the range of a log axis in powers of ten
+            continue
+        drawn = [other for other in leaves if other[0] == "data" and other[2:] == path[2:]]
+        same_axis = [other for other in drawn if leaves.get((*other[:2], name), path[2]) == anchor]
+        widths.append(_width([leaves[other] for other in same_axis], log=log))
+    return _Axis(log, min(widths) / RESOLUTION)
 
 
-def _pack_arrays(arrays: Sequence[np.ndarray], axis: _Axis | None) -> dict[str, Any]:
-    shapes = [list(array.shape) for array in arrays]
+def _width(arrays: Sequence[Any], *, log: bool) -> float:
+    """Return the range that arrays fill on an axis; Plotly shows one to either side of a single value."""
+    flat = np.concatenate([np.empty(0), *(array.ravel() for array in arrays if _numeric(array))])
+    return _span(_coordinate(flat, log=log)) or 2.0
+
+
+def _span(coordinate: np.ndarray) -> float:
+    finite = coordinate[np.isfinite(coordinate)]
+    with np.errstate(over="ignore"):
+        return float(np.ptp(finite)) if finite.size else 0.0
+
+
+def _coordinate(flat: np.ndarray, *, log: bool) -> np.ndarray:
+    if not log:
+        return flat
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log10(flat)  # 0 becomes -inf and comes back as 0; a log axis shows nothing below it
+
+
+def _pack_arrays(arrays: Sequence[np.ndarray], axis: _Axis | None) -> dict[str, Any] | None:
+    """Quantise arrays: whole numbers exactly, others on their axis; None where that would spoil some of them."""
     flat = np.concatenate([array.ravel() for array in arrays]).astype(float)
-    if axis is not None and axis.log and (flat[np.isfinite(flat)] < 0).any():
-        axis = None  # no logarithm; a log axis does not show these, the CSV does
-    log = axis is not None and axis.log
-    coordinate = flat
-    if log:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            coordinate = np.log10(flat)  # 0 becomes -inf and comes back as 0; a log axis shows nothing below it
-    finite = np.isfinite(coordinate)
-    step = _step(coordinate[finite], axis)
+    given = flat[np.isfinite(flat)]
+    whole = bool(np.all(given == np.rint(given))) and _span(given) < MOST_STEPS
+    log = not whole and (axis is None or axis.log)
+    coordinate = _coordinate(flat, log=log)
+    finite, span = np.isfinite(coordinate), _span(coordinate)
+    step = 1.0 if whole else axis.step if axis else span / FINE or 1.0
+    if span / step >= MOST_STEPS or (log and (given < 0).any()):
+        return None
     lowest = coordinate[finite].min() if finite.any() else 0.0
     steps = np.zeros(flat.size, np.int64)
     steps[finite] = np.rint((coordinate[finite] - lowest) / step)
-    packed = {"shapes": shapes, "log": log, "lowest": float(lowest), "step": float(step)}
+    packed = {
+        "shapes": [list(array.shape) for array in arrays],
+        "log": log,
+        "lowest": float(lowest),
+        "step": float(step),
+    }
     return packed | {"special": _runs(flat, finite), "steps": _pack_integers(_held(steps, finite))}
-
-
-def _step(finite: np.ndarray, axis: _Axis | None) -> float:
-    """Choose the size of a step: exact for whole numbers, else a fraction of what is visible."""
-    log = axis is not None and axis.log
-    if not log and finite.size and np.all(finite == np.rint(finite)) and np.ptp(finite) < 2**31:
-        return 1.0
-    if axis is not None and axis.step is not None:
-        return axis.step
-    span = np.ptp(finite) if finite.size else 0.0
-    return span / (RESOLUTION if axis else 2**30) or 1.0
 
 
 def _held(steps: np.ndarray, finite: np.ndarray) -> np.ndarray:
@@ -144,8 +183,6 @@ def _pack_integers(values: np.ndarray) -> dict[str, Any]:
     delta = np.diff(values.astype(np.int64), prepend=0)
     zigzag = ((delta << 1) ^ (delta >> 63)).astype(np.uint64)
     planes = max(1, (int(zigzag.max(initial=0)).bit_length() + 7) // 8)
-    if planes > 6:
-        raise ValueError(f"the numbers of a figure span more than 2^47 steps (largest change {delta.max():.3g})")
     plane = zigzag.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :planes].T
     return {"planes": planes, "bytes": base64.b64encode(plane.tobytes()).decode("ascii")}
 
