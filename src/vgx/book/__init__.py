@@ -146,9 +146,7 @@ def all_labs() -> Iterator[Lab]:
 
 
 def describe_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Take a page's first paragraph for its description; don't say the book's title twice in that of its first page."""
-    if pagename == app.config.root_doc:
-        context["docstitle"] = ""
+    """Take a page's first paragraph for its description, unless it has one."""
     paragraph = doctree and doctree.next_node(nodes.paragraph)
     metatags = context.get("metatags", "")
     if paragraph and 'name="description"' not in metatags:
