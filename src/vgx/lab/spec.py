@@ -5,15 +5,16 @@ import inspect
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ..grid import Grid, swept_signature
 from ..registry import unknown_name
-from ..sweep import Grid
 from .controls import Control, Predict
+from .paths import Path, flatten
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -64,8 +65,8 @@ class Lab:
     Raises
     ------
     ValueError
-        If the name is not of that form, ``compute`` does not take a control or needs a parameter that is none, or
-        a recording lacks one of the stops.
+        If the name is not of that form, ``compute`` does not take a control or needs a parameter that is none, a
+        recording lacks one of the stops, or ``predict`` asks about a state that the static page does not have.
     """
 
     name: str
@@ -81,33 +82,25 @@ class Lab:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", self.name):
             raise ValueError(f"name must be lower-case words joined by hyphens, got {self.name!r}")
-        if not self.controls:
-            raise ValueError(f"lab {self.name!r} needs at least one control, got none")
+        if not self.controls or not all(isinstance(control, Control) for control in self.controls.values()):
+            raise ValueError(f"lab {self.name!r} needs controls (Slider, Choice, Toggle), got {self.controls!r}")
         if not self.module:  # the caller of the generated __init__, as namedtuple finds it
             object.__setattr__(self, "module", sys._getframe(2).f_globals.get("__name__", "__main__"))
-        self._check_compute_takes_the_controls()
-        if self.predict:
-            self.state(**self.predict.at)
-
-    def _check_compute_takes_the_controls(self) -> None:
-        parameters = inspect.signature(self.compute).parameters
-        for control in self.controls:
-            if control not in parameters:
-                raise ValueError(f"lab {self.name!r}: " + unknown_name("control", control, parameters))
-        for parameter in parameters.values():
-            if parameter.default is parameter.empty and parameter.name not in self.controls:
-                raise ValueError(
-                    f"lab {self.name!r}: compute needs {parameter.name!r}, which is no control; "
-                    f"the controls are: {', '.join(self.controls)}"
-                )
+        try:
+            swept_signature(self.compute, self.controls)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"lab {self.name!r}: compute does not fit the controls: {error}") from None
         if isinstance(self.compute, Grid):
-            for control, spec in self.controls.items():
-                missing = [stop for stop in spec.stops if stop not in self.compute.axes[control]]
-                if missing:
-                    raise ValueError(
-                        f"lab {self.name!r}: the recording has no {control} {missing}; "
-                        f"it has {list(self.compute.axes[control])}"
-                    )
+            self._check_stops("the recording", self.compute.axes, self.axes)
+        if self.predict:
+            at = self.state(**self.predict.at)  # complete, so that no other opening changes the question
+            object.__setattr__(self, "predict", replace(self.predict, at=at))
+            self._check_stops("the static page", self.axes, {name: [value] for name, value in at.items()})
+
+    def _check_stops(self, holder: str, axes: Mapping[str, Sequence], wanted: Mapping[str, Sequence]) -> None:
+        for name, values in wanted.items():
+            if missing := [value for value in values if value not in axes[name]]:
+                raise ValueError(f"lab {self.name!r}: {holder} has no {name} {missing}; it has {list(axes[name])}")
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -124,7 +117,7 @@ class Lab:
         return (dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values()))
 
     def state(self, **values: Any) -> dict[str, Any]:
-        """Complete ``values`` with the defaults and check each.
+        """Complete ``values`` with the defaults and check each; over a recording, go to the nearest recorded state.
 
         Raises
         ------
@@ -135,15 +128,27 @@ class Lab:
             if name not in self.controls:
                 raise ValueError(f"lab {self.name!r}: " + unknown_name("control", name, self.controls))
         full = {**self.defaults, **values}
-        return {name: control.check(name, full[name]) for name, control in self.controls.items()}
+        state = {name: control.check(name, full[name]) for name, control in self.controls.items()}
+        if not isinstance(self.compute, Grid):
+            return state
+        nearest = self.compute.nearest(**state)
+        return {name: nearest[name] for name in state}
 
     def data(self, **values: Any) -> Data:
-        """Compute the named arrays of one state (of the nearest recorded one, for a recording)."""
-        state = self.state(**values)
-        if isinstance(self.compute, Grid):
-            state = self.compute.nearest(**state)
+        """Compute the named arrays of one state."""
         with one_blas_thread():  # two threads are slower on products this small, and now and then far slower
-            return self.compute(**state)
+            return self.compute(**self.state(**values))
+
+    def render(self, data: Data, state: State) -> tuple[dict[Path, Any], str]:
+        """Draw and read one state, the figure as its leaves. What they raise says at which state."""
+        try:
+            reading = self.read(data, state)
+            if not isinstance(reading, str):
+                raise ValueError(f"read must return a sentence, got {reading!r}")
+            return flatten(self.draw(data, state)), reading
+        except Exception as error:
+            error.add_note(f"while drawing lab {self.name!r} at {state}")
+            raise
 
     def figure(self, **values: Any) -> "go.Figure":
         """Draw one state."""
@@ -153,19 +158,25 @@ class Lab:
         """Say in one sentence what the figure of one state shows."""
         return self.read(self.data(**values), self.state(**values))
 
-    def truth(self) -> float | str:
-        """Measure what `Predict` asks for."""
-        return self.predict.answer(self.data(**self.predict.at), self.state(**self.predict.at))
+    def truth(self, data: Data | None = None) -> float | str:
+        """Measure what `Predict` asks for, in the ``data`` of its state if they are known.
+
+        Raises
+        ------
+        ValueError
+            If that is not one of its choices, or not a finite number.
+        """
+        data = self.data(**self.predict.at) if data is None else data
+        answer = self.predict.answer(data, self.predict.at)
+        return self.predict.check(f"lab {self.name!r}: the truth", answer)
 
     def __call__(self, **values: Any) -> "Lab":
         """Return the same lab, opening at another state: ``gradient_by_layer(depth=30)``."""
         opened = self.state(**values)
         controls = {}
         for name, control in self.controls.items():
-            stops = control.stops
-            if opened[name] not in stops:
-                stops = tuple(sorted({*stops, opened[name]}))
-                control = replace(control, stops=stops)
+            if opened[name] not in control.stops:
+                control = replace(control, stops=(*control.stops, opened[name]))
             controls[name] = replace(control, default=opened[name])
         return replace(self, controls=controls)
 
@@ -177,7 +188,10 @@ class Lab:
     @property
     def source(self) -> str:
         """The lines of Python in which the lab is defined."""
-        text = inspect.getsource(sys.modules[self.module])
+        try:
+            text = inspect.getsource(sys.modules[self.module])
+        except (TypeError, OSError):
+            raise ValueError(f"{self.module} has no source file, so lab {self.name!r} has no source") from None
         for node in ast.parse(text).body:
             if isinstance(node, ast.Assign) and self.variable in [getattr(t, "id", None) for t in node.targets]:
                 return ast.get_source_segment(text, node)

@@ -14,7 +14,6 @@ from .. import figures
 from ..sweep import Grid, tabulate
 from . import cache, encode
 from .controls import Choice, Predict, Slider, Toggle
-from .paths import flatten
 from .spec import Lab, one_blas_thread
 
 MOST_STATES = 1_500
@@ -64,8 +63,12 @@ def render(lab: Lab, folder: Path, *, executor: Executor | None = None, progress
 
 def payload_path(lab: Lab, folder: Path) -> Path:
     """Where the payload of a lab is kept: its name tells everything that it depends on."""
-    functions = [lab.compute, lab.draw, lab.read, payload, *([lab.predict.answer] if lab.predict else [])]
-    return folder / f"{lab.name}-{cache.key(*functions, spec=repr((_spec(lab), lab.predict and lab.predict.at)))}.js"
+    functions, predict = [lab.compute, lab.draw, lab.read, payload], lab.predict
+    spec: list[Any] = [lab.module, _spec(lab)]
+    if predict:
+        functions.append(predict.answer)
+        spec += [predict.at, predict.choices, predict.power_of_ten]
+    return folder / f"{lab.name}-{cache.key(*functions, spec=repr(spec))}.js"
 
 
 def _grid(lab: Lab, folder: Path, executor: Executor | None, progress: bool) -> Grid:
@@ -82,12 +85,7 @@ def _grid(lab: Lab, folder: Path, executor: Executor | None, progress: bool) -> 
 
 def payload(lab: Lab, grid: Grid) -> dict[str, Any]:
     """Draw every state of a lab and encode what `vgx-lab.js` needs."""
-    drawn, readings = [], []
-    for state in lab.states():
-        data = grid(**state)
-        drawn.append(flatten(lab.draw(data, state)))
-        readings.append(lab.read(data, state))
-    encoded = encode.encode(drawn)
+    drawn, readings = zip(*(lab.render(grid(**state), state) for state in lab.states()), strict=True)
     return {
         "name": lab.name,
         "module": lab.module,
@@ -96,7 +94,7 @@ def payload(lab: Lab, grid: Grid) -> dict[str, Any]:
         "predict": _prediction(lab, grid),
         "dark": figures.DARK,
         "readings": {"path": [], **encode.words(readings)},
-        **encoded,
+        **encode.encode(drawn),
     }
 
 
@@ -116,12 +114,10 @@ def _spec(lab: Lab) -> list[dict[str, Any]]:
 def _prediction(lab: Lab, grid: Grid) -> dict[str, Any] | None:
     if lab.predict is None:
         return None
-    at = lab.state(**lab.predict.at)
-    truth = lab.predict.answer(grid(**at), at)
-    at = {name: str(value).lower() if isinstance(value, bool) else value for name, value in at.items()}
+    at = lab.predict.at
     return {
-        "at": at,
-        "truth": truth,
+        "at": {name: str(value).lower() if isinstance(value, bool) else value for name, value in at.items()},
+        "truth": lab.truth(grid(**at)),
         "powerOfTen": lab.predict.power_of_ten,
         "choices": list(lab.predict.choices) or None,
     }
@@ -143,8 +139,7 @@ def _literal(value: Any) -> str:
 
 def markup(lab: Lab, grid: Grid, payload_id: str) -> str:
     """Write the lab's HTML: complete without a script, but for the figure itself."""
-    state = lab.defaults
-    reading = lab.read(grid(**state), state)
+    reading = lab.read(grid(**lab.defaults), lab.defaults)
     controls = "".join(_control(name, control) for name, control in lab.controls.items())
     buttons = "".join(
         f'<button type="button" data-action="{action}">{text}</button>'
@@ -156,7 +151,7 @@ def markup(lab: Lab, grid: Grid, payload_id: str) -> str:
         ]
     )
     return (
-        f'<figure class="vgx-lab" data-lab="{lab.name}" data-payload="{payload_id}" id="{lab.name}">'
+        f'<figure class="vgx-lab" data-lab="{lab.name}" data-payload="{payload_id}">'
         f"{_question(lab.predict) if lab.predict else ''}"
         f'<div class="vgx-controls" role="group" aria-label="Controls of the figure">{controls}</div>'
         f'<div class="vgx-plot" role="group" aria-label="{html.escape(lab.alt)}"></div>'
