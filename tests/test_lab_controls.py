@@ -205,12 +205,12 @@ def test_numbers_are_rounded_as_the_page_rounds_them():
 
 @pytest.mark.parametrize("guess", [math.nan, math.inf, "inf", "abc", "", None, True, [1]])
 def test_an_answer_that_is_no_number_is_refused(guess):
-    with pytest.raises(ValueError, match="answer must be a finite number, got"):
+    with pytest.raises(ValueError, match="the answer must be a finite number, got"):
         Predict(**QUESTION).compare(guess, 1.0)
 
 
 def test_an_answer_that_is_no_choice_is_refused():
-    with pytest.raises(ValueError, match="unknown answer 'maybe'; there are: yes, no"):
+    with pytest.raises(ValueError, match="the answer must be one of yes, no, got 'maybe'"):
         Predict(**QUESTION, choices=("yes", "no")).compare("maybe", "yes")
 
 

@@ -176,7 +176,7 @@ def test_a_question_about_a_state_that_does_not_exist_is_refused(at, message):
     [
         (-np.inf, (), "lab 'one-line': the truth must be a finite number, got -inf"),
         ("high", (), "lab 'one-line': the truth must be a finite number, got 'high'"),
-        ("high", ("up", "down"), "unknown lab 'one-line': the truth 'high'; there are: up, down"),
+        ("high", ("up", "down"), "lab 'one-line': the truth must be one of up, down, got 'high'"),
     ],
 )
 def test_a_truth_that_is_no_possible_answer_is_refused(answer, choices, message):

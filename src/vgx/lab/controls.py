@@ -226,7 +226,7 @@ class Predict:
         """
         if self.choices:
             if value not in self.choices:
-                raise ValueError(unknown_name(name, value, self.choices))
+                raise ValueError(f"{name} must be one of {', '.join(self.choices)}, got {value!r}")
             return str(value)
         with suppress(ValueError):
             value = float(value) if isinstance(value, str) else value
@@ -240,7 +240,7 @@ class Predict:
         ValueError
             If the guess is none of the choices, or not a finite number.
         """
-        guess, truth = self.check("answer", guess), self.check("truth", truth)
+        guess, truth = self.check("the answer", guess), self.check("the truth", truth)
         if self.choices:
             return f"You said: {guess}. The lab shows: {truth}."
         if self.power_of_ten:

@@ -4,22 +4,25 @@ import asyncio
 import base64
 import html
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+import math
+import sys
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import numpy as np
 
 from ..sweep import Grid
 from .controls import Choice, Control, Slider
-from .paths import flatten, nest, same
+from .paths import nest, same
+from .question import question
 from .spec import Lab
 
 if TYPE_CHECKING:
     import ipywidgets
+    import plotly.graph_objects as go
 
 PAUSE = 0.005
 """Seconds in which moves that have already arrived may overtake the one to be computed."""
@@ -42,9 +45,9 @@ class LiveLab:
         import plotly.graph_objects as go
 
         self.lab = lab
+        self.drawn, reading = self.compute(lab.defaults)  # first: what raises leaves no widgets behind
         self.fields = {name: _field(lab, name, control) for name, control in lab.controls.items()}
-        self.reading, self.status = widgets.HTML(), widgets.HTML()
-        self.drawn, self.reading.value = self.compute(self.state)
+        self.reading, self.status = widgets.HTML(reading), widgets.HTML()
         self.figure = go.FigureWidget(nest(self.drawn))
         self.waiting: dict[str, Any] | None = None
         self.task: asyncio.Task | None = None
@@ -52,7 +55,7 @@ class LiveLab:
             field.observe(self.moved, names="value")
         parts = [
             widgets.HTML(f"<style>{_style()}</style>"),
-            *([_prediction(self)] if lab.predict else []),
+            *([question(self)] if lab.predict else []),
             _box("vgx-controls", *self.fields.values()),
             self.figure,
             self.reading,
@@ -61,6 +64,7 @@ class LiveLab:
         self.reading.add_class("vgx-reading")
         self.status.add_class("vgx-status")
         self.widget = widgets.VBox(parts).add_class("vgx-lab").add_class(f"vgx-{lab.name}")
+        self.widget.observe(self.close, names="comm")
 
     @property
     def state(self) -> dict[str, Any]:
@@ -75,8 +79,8 @@ class LiveLab:
     def compute(self, state: Mapping[str, Any]) -> tuple[dict, str]:
         """Measure, draw and read one state."""
         state = self.lab.state(**state)
-        data = self.lab.data(**state)
-        return flatten(self.lab.draw(data, state)), html.escape(self.lab.read(data, state))
+        drawn, reading = self.lab.render(self.lab.data(**state), state)
+        return drawn, html.escape(reading)
 
     def moved(self, change: Any = None) -> None:
         """Note that a control moved; compute now, or as soon as the state before is done."""
@@ -99,32 +103,41 @@ class LiveLab:
         """Show the waiting state, or why it can't be shown."""
         state, self.waiting = self.waiting, None
         try:
-            drawn, reading = self.compute(state)
+            drawn, self.reading.value = self.compute(state)
+            self.show(drawn)
         except Exception as error:
             self.say(f"This state failed: {type(error).__name__}: {error}")
-            return
-        self.show(drawn)
-        self.reading.value = reading
-        self.say("")
+        else:
+            self.say("")
 
     def show(self, drawn: dict) -> None:
         """Send the difference between what is drawn and what should be."""
-        changed = {
-            path: leaf for path, leaf in drawn.items() if path not in self.drawn or not same(leaf, self.drawn[path])
-        }
-        with self.figure.batch_update():
-            if drawn.keys() == self.drawn.keys():
-                for (part, *path), leaf in changed.items():
-                    target, path = (
-                        (self.figure.data[path[0]], path[1:]) if part == "data" else (self.figure.layout, path)
-                    )
-                    target[tuple(path)] = leaf
-            else:  # other traces or annotations than before
-                spec = nest(drawn)
-                self.figure.data = ()
-                self.figure.add_traces(spec["data"])
-                self.figure.layout = spec["layout"]
+        before, self.drawn = self.drawn, {}  # should Plotly refuse something, the next move draws all
+        if _structure(drawn) == _structure(before):
+            with self.figure.batch_update():
+                for (part, *path), leaf in drawn.items():
+                    if not same(leaf, before[part, *path]):
+                        target = self.figure.data[path.pop(0)] if part == "data" else self.figure.layout
+                        target[tuple(path)] = leaf
+        else:
+            spec = nest(drawn)
+            self.figure.data = ()
+            self.figure.add_traces(spec["data"])
+            self.figure.layout = spec["layout"]
         self.drawn = drawn
+
+    def close(self, change: Any = None) -> None:
+        """Close every widget of the lab: what holds them was closed, which alone would keep them in memory."""
+        if sys.is_finalizing():
+            return
+        from ipywidgets import Widget
+
+        waiting: list[Any] = [self.widget]
+        while waiting:
+            widget = waiting.pop()
+            held = [getattr(widget, name) for name in widget.keys]
+            waiting += [part for part in (*held, *getattr(widget, "children", ())) if isinstance(part, Widget)]
+            widget.close()
 
     # ---------------------------------------------------------------- buttons
 
@@ -143,8 +156,13 @@ class LiveLab:
 
     def link(self) -> None:
         """Show what opens this state in the book."""
-        query = "&".join(f"{name}={json.dumps(value).strip(chr(34))}" for name, value in self.state.items())
-        self.offer("Put this behind the address of the lesson's page in the book:", f"#{self.lab.name}?{query}")
+        nearest = {name: _nearest_stop(self.lab.controls[name], value) for name, value in self.state.items()}
+        query = urlencode({name: json.dumps(value).strip('"') for name, value in nearest.items()})
+        self.offer(
+            "Put this behind the address of the lesson's page in the book"
+            f"{'' if nearest == self.state else ', where the nearest state is'}:",
+            f"#{self.lab.name}?{query}",
+        )
 
     def python(self) -> None:
         """Show the code that opens this state."""
@@ -153,11 +171,7 @@ class LiveLab:
 
     def csv(self) -> None:
         """Offer the figure's numbers as a file."""
-        lines = ["series,x,y"]
-        for trace in self.figure.data:
-            name = '"' + str(trace.name or "").replace('"', '""') + '"'
-            lines += [f"{name},{x},{y}" for x, y in zip(trace.x, trace.y, strict=True)]
-        data = base64.b64encode("\n".join([*lines, ""]).encode()).decode()
+        data = base64.b64encode(table(self.figure).encode()).decode()
         self.status.value = (
             f'<a download="{self.lab.name}.csv" href="data:text/csv;base64,{data}">Save {self.lab.name}.csv</a>'
         )
@@ -165,7 +179,6 @@ class LiveLab:
     def reset(self) -> None:
         """Go back to the opening state."""
         self.state = self.lab.defaults
-        self.say("Back at the start.")
 
     def offer(self, message: str, text: str) -> None:
         """Show text to be copied."""
@@ -178,6 +191,40 @@ class LiveLab:
     def say(self, message: str) -> None:
         """Show a message, or none."""
         self.status.value = html.escape(message)
+
+
+def _structure(drawn: Mapping[tuple, Any]) -> tuple:
+    """Tell which leaves there are, and of what type the traces: what cannot be changed in place."""
+    return drawn.keys(), [leaf for path, leaf in drawn.items() if len(path) == 3 and path[::2] == ("data", "type")]
+
+
+def _nearest_stop(control: Control, value: Any) -> Any:
+    if value in control.stops:
+        return value
+    scale = math.log if control.log else float
+    return min(control.stops, key=lambda stop: abs(scale(stop) - scale(value)))
+
+
+def table(figure: "go.Figure") -> str:
+    """Write a figure's traces as CSV, as the static page does: a line a point, or a line a cell of a heat map."""
+    header = "series,x,y,z" if any("z" in trace for trace in figure.data) else "series,x,y"
+    rows = (",".join(map(_cell, (trace.name or "", *point))) for trace in figure.data for point in _points(trace))
+    return "\n".join([header, *rows, ""])
+
+
+def _points(trace: "go.Trace") -> Iterator[tuple]:
+    if "z" not in trace:
+        x = range(len(trace.y)) if trace.x is None else trace.x
+        return zip(x, trace.y, strict=True)
+    rows, columns = np.shape(trace.z)
+    x = range(columns) if trace.x is None else trace.x
+    y = range(rows) if trace.y is None else trace.y
+    return ((x[j], y[i], trace.z[i][j]) for i in range(rows) for j in range(columns))
+
+
+def _cell(value: Any) -> str:
+    value = value.item() if isinstance(value, np.generic) else value
+    return '"' + value.replace('"', '""') + '"' if isinstance(value, str) else json.dumps(value)
 
 
 @cache
@@ -202,76 +249,15 @@ def _field(lab: Lab, name: str, control: Control) -> "ipywidgets.Widget":
     if isinstance(control, Slider) and isinstance(lab.compute, Grid):
         stops = [(control.text(stop), stop) for stop in control.stops]
         return widgets.SelectionSlider(options=stops, value=control.default, **common)
-    if isinstance(control, Slider) and control.log:
-        low, high = np.log10([control.low, control.high])
-        step = (high - low) / 200
-        return widgets.FloatLogSlider(control.default, min=low, max=high, step=step, readout_format=".3g", **common)
     if isinstance(control, Slider):
-        kind, step = (
-            (widgets.IntSlider, 1) if control.integer else (widgets.FloatSlider, (control.high - control.low) / 200)
-        )
-        return kind(control.default, min=control.low, max=control.high, step=step, **common)
+        kind, low, high = widgets.FloatSlider, control.low, control.high
+        if control.integer:
+            return widgets.IntSlider(control.default, min=low, max=high, **common)
+        if control.log:
+            kind, (low, high) = widgets.FloatLogSlider, np.log10([low, high])
+        step = (high - low) / 200
+        return kind(control.default, min=low, max=high, step=step, readout_format=".3g", **common)
     if isinstance(control, Choice):
         options = [(control.text(option), option) for option in control.options]
         return widgets.Dropdown(options=options, value=control.default, **common)
     return widgets.Checkbox(control.default, indent=False, **common)
-
-
-# ---------------------------------------------------------------- a question before looking
-
-
-def _prediction(live: LiveLab) -> "ipywidgets.VBox":
-    """Ask, keep the answer in a file of the reader's own, and compare it with what the lab measures."""
-    import ipywidgets as widgets
-
-    predict, kept = live.lab.predict, _Kept(live.lab.name)
-    if predict.choices:
-        field = widgets.Dropdown(options=["", *predict.choices], value=kept.answer or "")
-    else:
-        field = widgets.Text(
-            kept.answer or "",
-            placeholder="a number",
-            description="10 to the power" if predict.power_of_ten else "",
-        )
-    field.style.description_width = "initial"
-    keep, show = widgets.Button(description="Keep my answer"), widgets.Button(description="Show me")
-    answer = widgets.HTML()
-
-    def compare(_: Any = None) -> None:
-        try:
-            guess = field.value if predict.choices else float(field.value)
-            answer.value = html.escape(predict.compare(guess, live.lab.truth()))
-            kept.answer = field.value
-        except ValueError as error:
-            answer.value = html.escape(str(error))
-
-    def open_the_state(_: Any) -> None:
-        live.state = live.lab.state(**predict.at)
-
-    keep.on_click(compare)
-    show.on_click(open_the_state)
-    if kept.answer:
-        compare()
-    question = widgets.HTML(f"<strong>Predict.</strong> {html.escape(predict.question)}")
-    return widgets.VBox([question, widgets.HBox([field, keep, show]), answer]).add_class("vgx-predict")
-
-
-class _Kept:
-    """The answer to one lab's question, in a file in the reader's home; forgotten where no file can be written."""
-
-    def __init__(self, name: str) -> None:
-        from platformdirs import user_data_path
-
-        self.path: Path = user_data_path("vgx") / "predictions" / f"{name}.txt"
-
-    @property
-    def answer(self) -> str | None:
-        with suppress(OSError):
-            return self.path.read_text(encoding="utf-8")
-        return None
-
-    @answer.setter
-    def answer(self, text: str) -> None:
-        with suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(text, encoding="utf-8")
