@@ -26,8 +26,18 @@ THEORY = {"color": "#7a7a7a", "dash": "dash", "width": 2}
 SECOND = "#CC79A7"
 BAND_OPACITY = 0.2
 
-DARK = {INK: "#e4e4e4", MUTED: "#a8a8a8", GRID: "#3a3a3a", "#000000": "#ffffff", THEORY["color"]: "#9a9a9a"}
-"""What the colours of the light page become on the dark one; the colours of the verdicts stay."""
+
+def band(colour: str) -> str:
+    """Return the colour of the band around a line."""
+    rgb = ",".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
+    return f"rgba({rgb},{BAND_OPACITY})"
+
+
+DARK = {
+    INK: "#e4e4e4", MUTED: "#a8a8a8", GRID: "#3a3a3a", THEORY["color"]: "#9a9a9a",
+    "#000000": "#ffffff", band("#000000"): band("#ffffff"),
+}  # fmt: skip
+"""What the colours of the light page become on the dark one; those of vanishing, healthy and exploding stay."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -65,16 +75,28 @@ def figure(traces: list[Mapping[str, Any]], **layout: Any) -> "go.Figure":
 
 
 def power_of_ten(value: float) -> str:
-    """Write a positive number as a power of ten for prose: 3.2e-17 is '10⁻¹⁶·⁵', shortened to '10⁻¹⁶'.
+    """Write a number that is not negative for prose, as the nearest power of ten.
 
-    Between a hundredth and a hundred the number itself is written, to two digits.
+    From a hundredth to a hundred, and at zero, the number itself is written, to two digits.
+
+    Raises
+    ------
+    ValueError
+        If the number is negative.
+
+    Examples
+    --------
+    >>> power_of_ten(2.5e-17), power_of_ten(0.25)
+    ('10⁻¹⁷', '0.25')
     """
+    if value < 0:
+        raise ValueError(f"a power of ten is not negative, got {value!r}")
     if np.isnan(value):
         return "not a number"
     if np.isinf(value):
         return "infinite"
-    if value == 0 or 0.01 <= abs(value) < 100:
-        return f"{value:.2g}"
+    if value == 0 or 0.01 <= value <= 100:
+        return f"{float(f'{value:.2g}'):g}"
     exponent = round(float(np.log10(value)))
     return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
@@ -105,14 +127,13 @@ def gradient_profile(
     """
     layers = np.arange(1, len(profile["median"]) + 1)
     colour = COLOURS[verdict]
-    rgb = ",".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
     line = {"type": "scatter", "mode": "lines", "x": layers}
     edge = line | {"line": {"width": 0}, "hoverinfo": "skip"}
     hover = "layer %{x}: %{y:.2e}<extra></extra>"
     traces = [
         edge | {"name": "5th percentile", "y": profile["low"]},
         edge | {"name": "95th percentile", "y": profile["high"], "fill": "tonexty",
-                "fillcolor": f"rgba({rgb},{BAND_OPACITY})"},
+                "fillcolor": band(colour), "fillpattern": {"shape": "/" if verdict == Verdict.OVERFLOW else ""}},
         line | {"name": "median", "y": profile["median"], "line": {"color": colour, "width": 4},
                 "hovertemplate": hover},
         line | {"name": "theory", "y": profile["theory"], "line": THEORY, "hovertemplate": "theory, " + hover},
