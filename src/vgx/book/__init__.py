@@ -128,7 +128,7 @@ def compute_labs(app: Sphinx) -> None:
                 static.render(lab, _labs_folder(app), executor=executor, progress=True)
             except Exception as error:
                 notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-                raise ExtensionError(f"The lab {lab.module}.{lab.variable} failed: {error}{notes}", error) from error
+                raise ExtensionError(f"The lab {lab.module}.{lab.variable} failed: {error}{notes}") from error
 
 
 def all_labs() -> Iterator[Lab]:
