@@ -1,0 +1,159 @@
+"""The built book asks nobody, complains of nothing, and shows what Python computes; broken copies of it are caught."""
+
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from tests.browser import built, specimen_labs
+from tests.browser.built import LabOnPage
+
+PAGES = built.pages()
+WITH_LABS = built.pages_with_labs()
+STATES, AFRESH = 200, 8
+
+pytestmark = pytest.mark.browser
+
+
+# ------------------------------------------------------------------------------------------------ other hosts
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_from_a_file_without_another_host_or_a_complaint(name, book, open_page):
+    page = open_page(book / name)
+    page.mouse.wheel(0, 100_000)  # what is loaded lazily
+    for lab in WITH_LABS.get(name, []):
+        built.place(name, lab).on(page)
+    page.evaluate("new Promise((done) => requestIdleCallback(() => setTimeout(done, 100)))")
+
+
+@pytest.fixture
+def server(book):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(book))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_book_works_from_a_server(server, open_page):
+    for name, labs in WITH_LABS.items():
+        page = open_page(server + name, host=server)
+        for lab in labs:
+            assert built.place(name, lab).on(page).complaints() == []
+
+
+# ------------------------------------------------------------------------------------------------ static = live
+
+
+def test_every_lab_of_a_page_is_a_lab_of_the_lessons():
+    assert {name for names in WITH_LABS.values() for name in names} <= set(built.labs())
+
+
+def test_the_page_shows_at_random_states_what_python_computes(shown):
+    rng = np.random.default_rng(20)
+    labs = {name for names in WITH_LABS.values() for name in names}
+    count = -(-STATES // len(labs)) if shown.lab.name in labs else 0  # (the specimens are shown in every state below)
+    for state in built.random_states(shown.lab, count, rng):
+        shown.move(**state)
+        assert shown.complaints(**state) == [], state
+
+
+def test_the_page_shows_what_python_computes_afresh(shown):
+    rng = np.random.default_rng(8)
+    for state in built.random_states(shown.lab, AFRESH, rng):
+        shown.move(**state)
+        assert shown.complaints(shown.lab.data, **state) == [], state
+
+
+def test_every_state_with_holes_survives(specimens, open_page):
+    """NaN, inf, -inf and zero, at the start, within and everywhere; traces that come and go; a field."""
+    page = open_page(specimens)
+    for lab in specimen_labs.LABS.values():
+        shown = LabOnPage(page, lab, lab.data).settle()
+        for state in lab.states():
+            shown.move(**state)
+            assert shown.complaints(**state) == [], state
+
+
+# ------------------------------------------------------------------------------------------------ planted faults
+
+
+@pytest.fixture
+def broken(book, tmp_path):
+    """A copy of the book in which a test may replace text in the files of a pattern."""
+    copy = tmp_path / "book"
+    shutil.copytree(book, copy, ignore=shutil.ignore_patterns("locales", "_sources"))
+
+    def replace(pattern: str, old: str, new: str):
+        for path in copy.glob(pattern):
+            text = path.read_text(encoding="utf-8")
+            assert old in text
+            path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return copy
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        '<script src="https://cdn.example.org/x.js"></script>',
+        '<script defer src="//cdn.example.org/x.js"></script>',
+        '<link rel="stylesheet" href="https://cdn.example.org/x.css">',
+        "<style>body { background: url(https://cdn.example.org/x.png) }</style>",
+        '<script>new WebSocket("wss://cdn.example.org/x")</script>',
+        '<script>fetch("https://cdn.example.org/x").catch(() => {})</script>',
+    ],
+)
+def test_a_request_to_another_host_is_noticed(planted, broken, browser):
+    page = browser.new_page()
+    watch = built.Watch(page)
+    page.goto((broken(PAGES[0], "</head>", planted + "</head>") / PAGES[0]).as_uri())
+    page.close()
+    assert any("//cdn.example.org/x" in complaint for complaint in watch.complaints if "console" not in complaint)
+
+
+@pytest.mark.parametrize("planted", ["console.error('x')", "console.warn('x')", "throw new Error('x')"])
+def test_a_complaint_of_a_page_is_noticed(planted, broken, browser):
+    page = browser.new_page()
+    watch = built.Watch(page)
+    page.goto((broken(PAGES[0], "</head>", f"<script>{planted}</script></head>") / PAGES[0]).as_uri())
+    page.close()
+    assert len(watch.complaints) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("vgx-lab.js", "this.spec(state)", "this.spec(state ? state - 1 : 1)"),
+        ("vgx-lab.js", "this.readings.at(state)", "this.readings.at(0)"),
+        ("vgx-lab.js", "lowest + flat[i] * step", "lowest + 1.01 * flat[i] * step"),
+        ("labs/*.js", '"lowest":', '"lowest":1+'),
+    ],
+)
+def test_a_figure_drawn_from_another_state_is_noticed(file, old, new, broken, open_page):
+    place = somewhere(broken(f"_static/{file}", old, new))
+    state = {name: stops[-1] for name, stops in place.lab.axes.items()}
+    assert place.on(open_page(place.address(**state))).complaints(**state) != []
+
+
+def test_a_lab_that_ignores_a_control_is_noticed(broken, open_page):
+    place = somewhere(broken("_static/vgx-lab.js", "+ this.position(k), 0)", "+ (k ? this.position(k) : 0), 0)"))
+    shown = place.on(open_page(place.path))
+    bases = [place.lab.defaults, *built.random_states(place.lab, 2, np.random.default_rng(3))]
+    assert shown.ignored_controls(bases) == [next(iter(place.lab.controls))]
+
+
+def somewhere(copy):
+    """One lab in a copy of the book: enough to see what the checks notice."""
+    page, (name, *_) = next(iter(WITH_LABS.items()))
+    return built.Place(copy / page, built.labs()[name], built.grid(name))
