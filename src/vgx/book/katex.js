@@ -3,7 +3,9 @@ const katex = require(process.argv[2]);
 
 function answer({ latex, display }) {
   try {
-    return { html: katex.renderToString(latex, { displayMode: display, strict: "error" }) };
+    const html = katex.renderToString(latex, { displayMode: display, strict: "error" });
+    // a wide formula scrolls by itself: the keyboard must reach it
+    return { html: html.replace('<span class="katex-display"', '$& tabindex="0"') };
   } catch (error) {
     return { error: error.message };
   }

@@ -60,7 +60,9 @@
 
   // ---------------------------------------------------------------- colours
 
-  const isDark = () => document.documentElement.dataset.theme === "dark";
+  const PAPER = window.matchMedia("print"); // paper is light in any theme
+
+  const isDark = () => document.documentElement.dataset.theme === "dark" && !PAPER.matches;
 
   /** Replace the colours of the light page by those of the dark one, in any nested value. */
   function themed(value, colours) {
@@ -106,6 +108,7 @@
       }
       window.addEventListener("hashchange", () => this.openFromHash());
       new MutationObserver(() => this.request()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+      PAPER.addEventListener("change", () => this.request());
     }
 
     // -- state
