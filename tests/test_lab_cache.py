@@ -141,6 +141,10 @@ def closure(depth):
     return line
 
 
+def constant(values, slope):
+    return {"y": values}
+
+
 def test_the_values_that_a_function_was_made_with_count():
     names = [cache.key(partial(closure, depth)) for depth in (1, 2)] + [cache.key(closure(depth)) for depth in (1, 2)]
     assert len(set(names)) == 4
@@ -148,11 +152,12 @@ def test_the_values_that_a_function_was_made_with_count():
 
 
 def test_a_recording_counts_with_its_content():
-    def recorded(depth, slopes=(0.0, 1.0)):
-        return tabulate(closure(depth), {"slope": slopes}, progress=False)
+    def recorded(value, axis=(0.0, 1.0), depth=1):
+        return tabulate(partial(constant, np.full(depth, value)), {"slope": axis}, progress=False)
 
-    assert cache.key(recorded(1)) == cache.key(recorded(1))
-    assert len({cache.key(grid) for grid in (recorded(1), recorded(2), recorded(1, (0.0, 2.0)))}) == 3
+    grids = [recorded(1.0), recorded(2.0), recorded(1.0, (0.0, 2.0)), recorded(1.0, depth=2)]
+    assert len({cache.key(grid) for grid in grids}) == 4
+    assert cache.key(recorded(1.0)) == cache.key(grids[0])
 
 
 def test_what_stands_in_no_file_is_refused(monkeypatch):

@@ -19,6 +19,7 @@ from vgx.lab.controls import _rounded
 @pytest.mark.parametrize(
     ("slider", "stops"),
     [
+        (Slider(1, 1.03, default=1, stops=4, log=True), (1.0, 1.0099, 1.0199, 1.03)),
         (Slider(0, 1, default=0.5, stops=5), (0.0, 0.25, 0.5, 0.75, 1.0)),
         (Slider(-0.3, 0.3, default=0, stops=7), (-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3)),
         (Slider(0.1, 10, default=1, stops=5, log=True), (0.1, 0.316, 1.0, 3.16, 10.0)),

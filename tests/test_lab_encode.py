@@ -176,8 +176,9 @@ def test_what_no_step_fits_is_stored_as_it_is(given, log, shown):
 
 def test_a_heat_map_is_precise_to_its_colours():
     z = np.random.default_rng(0).uniform(-1, 1, (3, 4, 5))
-    z[1, 2, 3], z[2, 0, 0] = np.nan, 1e9
+    z[1, 2, 3], z[2, 1, 1] = np.nan, 1e9
     for ends in ({}, {("data", 0, "zmin"): -1.0, ("data", 0, "zmax"): 1.0}):
+        z[:, 0, 0] = 1e9 if ends else 0.5
         states = [{("data", 0, "z"): field, **ends} for field in z]
         found = [state["data", 0, "z"] for state in round_trip(states)]
         assert_within(found, z, 1.01e-4, 2)

@@ -94,12 +94,6 @@ def _axis(path: Path, figures: Sequence[Mapping[Path, Any]]) -> _Axis | None:
     """Find the axis of ``("data", i, "x", "y" or "z")``: log or not, and the narrowest range shown in any state."""
     if len(path) != 3 or path[0] != "data" or path[2] not in ("x", "y", "z"):
         return None
-    if path[2] == "z":  # drawn as a colour
-        ends = [[leaves.get((*path[:2], end)) for end in ("zmin", "zmax")] for leaves in figures]
-        shown = [
-            [leaves.get(path)] if None in pair else [np.array(pair)] for pair, leaves in zip(ends, figures, strict=True)
-        ]
-        return _Axis(False, min(_width(arrays, log=False) for arrays in shown) / RESOLUTION)
     name = path[2] + "axis"
     anchor = next((leaves[(*path[:2], name)] for leaves in figures if (*path[:2], name) in leaves), path[2])
     layout = ("layout", name + anchor[1:])
@@ -108,7 +102,10 @@ def _axis(path: Path, figures: Sequence[Mapping[Path, Any]]) -> _Axis | None:
         return None
     log, widths = is_log.pop(), []
     for leaves in figures:
-        if _numeric(shown := leaves.get((*layout, "range"))):
+        shown = leaves.get((*layout, "range"))
+        if path[2] == "z":  # drawn as a colour
+            shown = np.array([leaves.get((*path[:2], end)) for end in ("zmin", "zmax")])
+        if _numeric(shown):
             widths.append(_width([shown], log=False))  # Plotly gives the range of a log axis in powers of ten
             continue
         drawn = [other for other in leaves if other[0] == "data" and other[2:] == path[2:]]
