@@ -48,6 +48,7 @@ def template() -> dict[str, Any]:
     axis = {
         "gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "ticks": "outside", "tickcolor": MUTED,
         "showline": True, "automargin": True, "title": {"standoff": 8},
+        "ticklabeloverflow": "allow",  # else Plotly measures every label at every move
     }  # fmt: skip
     return {
         "layout": {
@@ -97,8 +98,25 @@ def power_of_ten(value: float) -> str:
         return "infinite"
     if value == 0 or 0.01 <= value <= 100:
         return f"{float(f'{value:.2g}'):g}"
-    exponent = round(float(np.log10(value)))
+    return _ten_to(round(float(np.log10(value))))
+
+
+def _ten_to(exponent: int) -> str:
     return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def powers_of_ten_axis(lowest: int, highest: int, step: int) -> dict[str, Any]:
+    """Return a logarithmic axis of fixed range with a tick at every ``step`` powers of ten, counted from 1.
+
+    The labels are plain text: Plotly's own superscripts are laid out anew at every move, which takes a millisecond.
+    """
+    exponents = [exponent for exponent in range(lowest, highest + 1) if exponent % step == 0]
+    return {
+        "type": "log",
+        "range": [lowest, highest],
+        "tickvals": [10.0**exponent for exponent in exponents],
+        "ticktext": ["1" if exponent == 0 else _ten_to(exponent) for exponent in exponents],
+    }
 
 
 def gradient_profile(
@@ -144,7 +162,7 @@ def gradient_profile(
         xaxis={"title": {"text": "layer (input left, output right)"}, "range": [0, deepest + 1]},
         yaxis={
             "title": {"text": "gradient norm, ratio to the last layer"},
-            "type": "log", "range": [-LIMIT, LIMIT], "dtick": 5, "exponentformat": "power",
+            **powers_of_ten_axis(-LIMIT, LIMIT, step=5),
         },
         shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "layer": "below",
                  "line": {"color": MUTED, "width": 1}}],

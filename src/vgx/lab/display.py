@@ -21,7 +21,7 @@ def mimebundle(lab: Lab) -> dict[str, Any]:
     if folder := static_rendering():
         from . import static
 
-        return {"text/html": static.render(lab, folder), "text/plain": lab.reading()}
+        return {"text/html": static.render(lab, folder), "text/plain": lab.alt}
     from . import live
 
     return live.widget(lab)._repr_mimebundle_()

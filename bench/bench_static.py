@@ -1,0 +1,176 @@
+"""Bars 3 and 6: the emblem lab on the built page, in a real browser: how soon a move shows, and what the page weighs.
+
+The same figure also gets Plotly's own slider (`method: "animate"`, immediate, no durations, redraw), with one frame
+for each stop of one control. Both are timed from the event that moves a control until Plotly has drawn the new state:
+for ours an `input` event until `vgx:updated`, for Plotly's the call that its slider makes of itself when it is dragged
+until `plotly_afterplot`. Between two moves a human pause passes.
+
+Run it after ``make html``, alone on the machine: one line for each bar, exit status 1 if one fails.
+"""
+
+import gzip
+import json
+import statistics
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.chromium import find
+from vgx.lessons.chain_rule_products import labs
+
+BOOK = Path(__file__).parents[1] / "_build" / "html"
+FIRST = BOOK / "book" / "intro.html"
+MOVES, FLOOD_SECONDS = 300, 20
+TOTAL_MEDIAN, TOTAL_P95, MAIN_MEDIAN, SHARE_OF_PLOTLY = 33.0, 50.0, 16.0, 0.5
+MOST_BYTES = 1_200_000
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+PAUSE = "const pause = () => new Promise((done) => setTimeout(done, 60 + 60 * Math.random()));"
+
+OURS = f"""async (moves) => {{
+    {PAUSE}
+    const figure = document.querySelector("figure.vgx-lab");
+    const inputs = [...figure.querySelectorAll(".vgx-controls [name]")];
+    const times = [];
+    for (let k = 0; k < moves; k++) {{
+        const input = inputs[k % inputs.length];
+        const last = input.tagName === "SELECT" ? input.options.length - 1 : Number(input.max);
+        const now = input.tagName === "SELECT" ? input.selectedIndex : Number(input.value);
+        let next = Math.floor(Math.random() * last);
+        if (next >= now) next += 1;
+        const shown = new Promise((done) => figure.addEventListener("vgx:updated", done, {{ once: true }}));
+        const start = performance.now();
+        if (input.tagName === "SELECT") input.selectedIndex = next; else input.value = next;
+        input.dispatchEvent(new Event("input", {{ bubbles: true }}));
+        const event = await shown;
+        times.push([performance.now() - start, event.detail.ms]);
+        await pause();
+    }}
+    return times;
+}}"""
+
+PLOTLYS = f"""async ([figures, moves]) => {{
+    {PAUSE}
+    const plot = document.createElement("div");
+    document.querySelector(".vgx-plot").replaceWith(plot);
+    const immediate = {{ mode: "immediate", frame: {{ duration: 0, redraw: true }}, transition: {{ duration: 0 }} }};
+    const steps = figures.map((_, k) => ({{ label: String(k), method: "animate", args: [[String(k)], immediate] }}));
+    const frames = figures.map(({{ data, layout }}, k) => ({{ name: String(k), data, layout }}));
+    const layout = {{ ...figures[0].layout, sliders: [{{ active: 0, steps }}] }};
+    await Plotly.newPlot(plot, {{ data: figures[0].data, layout, frames }});
+    const times = [];
+    const box = () => plot.querySelector(".slider-rail-touch-rect").getBoundingClientRect();
+    const at = (k) => ({{
+        bubbles: true, clientX: box().left + box().width * k / (figures.length - 1), clientY: box().top + box().height / 2,
+    }});
+    let now = 0;
+    for (let k = 0; k < moves; k++) {{
+        let next = Math.floor(Math.random() * (figures.length - 1));
+        if (next >= now) next += 1;
+        now = next;
+        const shown = new Promise((done) => plot.once("plotly_animated", done));
+        const start = performance.now();
+        plot.querySelector(".slider-rail-touch-rect").dispatchEvent(new MouseEvent("mousedown", at(next)));
+        await shown;
+        times.push(performance.now() - start);
+        document.dispatchEvent(new MouseEvent("mouseup", at(next)));
+        plot.querySelector(".slider-container")?.dispatchEvent(new MouseEvent("mouseup", at(next)));
+        await pause();
+    }}
+    return times;
+}}"""
+
+FLOOD = """async (seconds) => {
+    const figure = document.querySelector("figure.vgx-lab");
+    const input = figure.querySelector('[name="scale"]');
+    let drawn = 0, sent = 0;
+    figure.addEventListener("vgx:updated", () => { drawn += 1; });
+    const end = performance.now() + 1000 * seconds;
+    while (performance.now() < end) {
+        input.value = sent++ % 13;
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+        await new Promise((done) => setTimeout(done, 20));
+    }
+    const last = new Promise((done) => figure.addEventListener("vgx:updated", (e) => done(e.detail.state.scale)));
+    const start = performance.now();
+    input.value = 5;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    const scale = await last;
+    return { sent, drawn, late: performance.now() - start, scale };
+}"""
+
+
+def quantile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def weight(urls: list[str]) -> int:
+    """Bytes of the files, each gzipped unless it is compressed already."""
+    paths = {Path(unquote(urlparse(url).path)) for url in urls if url.startswith("file:")}
+    return sum(
+        len(content) if path.suffix in {".woff2", ".png"} else len(gzip.compress(content, 6))
+        for path in paths
+        for content in [path.read_bytes()]
+    )
+
+
+def opened(browser) -> tuple[Page, list[str]]:
+    page, urls = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page(), []
+    page.on("request", lambda request: urls.append(request.url))
+    page.goto(FIRST.as_uri(), wait_until="networkidle")
+    page.wait_for_selector(".vgx-plot .main-svg")
+    return page, urls
+
+
+def frames() -> list[dict]:
+    """The emblem's figures along one control, as Plotly's own slider would be given them."""
+    lab = labs.gradient_by_layer
+    return [json.loads(lab.figure(scale=scale).to_json()) for scale in lab.axes["scale"]]
+
+
+def run() -> list[tuple[str, str, str, bool]]:
+    """Measure; rows of (name, measured, bar, ok)."""
+    if not FIRST.exists():
+        sys.exit("there is no built book: run `make html` first")
+    figures = frames()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find(), args=FLAGS)
+        page, urls = opened(browser)
+        rounds = [page.evaluate(OURS, MOVES // 3)]
+        other, _ = opened(browser)
+        theirs = other.evaluate(PLOTLYS, [figures, 40])
+        other.close()
+        rounds += [page.evaluate(OURS, MOVES // 3) for _ in range(2)]  # on both sides of Plotly's, for a fair machine
+        flood = page.evaluate(FLOOD, FLOOD_SECONDS)
+        browser.close()
+    moves = [move for each in rounds for move in each][5:]
+    total, main = [move[0] for move in moves], [move[1] for move in moves]
+    median, p95, script = statistics.median(total), quantile(total, 0.95), statistics.median(main)
+    plotlys, size = statistics.median(theirs[5:]), weight(urls)
+    return [
+        ("static: input to vgx:updated, median", f"{median:.1f} ms", f"<= {TOTAL_MEDIAN:g} ms", median <= TOTAL_MEDIAN),
+        ("static: the same, 95th percentile", f"{p95:.1f} ms", f"<= {TOTAL_P95:g} ms", p95 <= TOTAL_P95),
+        ("static: main thread, median", f"{script:.1f} ms", f"<= {MAIN_MEDIAN:g} ms", script <= MAIN_MEDIAN),
+        (
+            "static: against Plotly's own slider",
+            f"{median / plotlys:.2f} ({median:.1f} ms against {plotlys:.1f} ms)",
+            f"<= {SHARE_OF_PLOTLY:g}",
+            median <= SHARE_OF_PLOTLY * plotlys,
+        ),
+        (
+            f"static: 50 moves a second for {FLOOD_SECONDS} s, then one more",
+            f"shown after {flood['late']:.0f} ms ({flood['drawn']} drawn of {flood['sent']} sent)",
+            "the last state, within 100 ms",
+            flood["late"] <= 100 and flood["scale"] == labs.gradient_by_layer.axes["scale"][5],
+        ),
+        ("static: first page, nothing cached", f"{size / 1e3:.0f} kB", f"<= {MOST_BYTES / 1e3:.0f} kB", size <= MOST_BYTES),
+    ]
+
+
+if __name__ == "__main__":
+    rows = run()
+    for name, measured, bar, ok in rows:
+        print(f"{'ok  ' if ok else 'FAIL'} {name}: {measured} (bar {bar})")
+    sys.exit(not all(ok for *_, ok in rows))
