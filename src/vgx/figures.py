@@ -179,17 +179,14 @@ LIMIT = 15
 
 
 def _end_label(median: np.ndarray, text: str) -> dict[str, Any]:
-    """Label the line at its left end, where it tells; at the edge, with the number, if it left the figure."""
+    """Label the line at its left end, on the far side of ratio 1; in the corner, with the number, if it ends outside."""
     with np.errstate(all="ignore"):
         height = np.log10(median[0])
-    if np.isnan(height):
-        return {"x": 1, "xanchor": "left", "y": 0, "yanchor": "top", "yshift": -4, "text": text}
-    inside = abs(height) < LIMIT - 1
-    if not inside:
-        text += f", {power_of_ten(median[0])} at layer 1"
-    below = height < 0 if not inside else height >= 0
-    return {
-        "x": 1, "xanchor": "left", "text": text,
-        "y": float(np.clip(height, -LIMIT, LIMIT)), "yanchor": "bottom" if below else "top",
-        "yshift": 6 if below else -6,
-    }  # fmt: skip
+    if np.isnan(height) or abs(height) < LIMIT - 3:
+        above = height >= 0
+        place = {"xref": "x", "x": 1, "xanchor": "left", "y": float(np.nan_to_num(height))}
+        return place | {"yanchor": "bottom" if above else "top", "yshift": 6 if above else -6, "text": text}
+    above = height > 0
+    place = {"xref": "paper", "x": 1, "xanchor": "right", "y": LIMIT if above else -LIMIT}
+    text = f"{text}, {power_of_ten(median[0])} at layer 1"
+    return place | {"yanchor": "top" if above else "bottom", "yshift": 0, "text": text}

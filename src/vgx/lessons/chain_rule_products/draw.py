@@ -40,10 +40,10 @@ def gradient_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]
     first = data["median"][0]
     if verdict is Verdict.DEAD:
         return f"{network}: dead. No gradient at all reaches the first layer."
-    slope = powers_of_ten_per_ten_layers(data["median"])
+    slope = f"{powers_of_ten_per_ten_layers(data['median']):+.1f}".replace("-", "−")
     return (
         f"{network}: the first layer's gradient is {figures.power_of_ten(first)} times the last one's: {verdict} "
-        f"({slope:+.1f} powers of ten per ten layers)."
+        f"({slope} powers of ten per ten layers)."
     )
 
 
