@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.browser.specimen_labs import hilly, holes
+from tests.specimen_labs import hilly, holes
 from tests.test_lab_controls import node
 from vgx.lab import encode, static
 from vgx.lab.encode import ABSENT

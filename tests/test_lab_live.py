@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 import pytest
 from ipywidgets.widgets import widget as registry
 
-from tests.browser.specimen_labs import hilly, holes
+from tests.specimen_labs import hilly, holes
 from vgx import tabulate
 from vgx.lab import Choice, Lab, Predict, Slider, Toggle, display, live
 from vgx.lab.live import LiveLab

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 from threadpoolctl import threadpool_info
 
-from tests.browser.specimen_labs import hilly, holes
+from tests.specimen_labs import hilly, holes
 from vgx import tabulate
 from vgx.lab import Choice, Lab, Predict, Slider, Toggle
 from vgx.lab.spec import one_blas_thread

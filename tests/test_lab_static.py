@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from tests.browser.specimen_labs import hilly, holes
+from tests.specimen_labs import hilly, holes
 from vgx import tabulate
 from vgx.lab import Choice, Lab, Predict, Slider, Toggle, display, static, static_rendering
 from vgx.lab.spec import one_blas_thread
@@ -304,7 +304,7 @@ def test_a_lab_is_shown_statically_where_the_book_says_so(tmp_path, monkeypatch)
     monkeypatch.setenv(display.STATIC_FOLDER, str(tmp_path))
     assert static_rendering() == tmp_path
     shown = lab()._repr_mimebundle_()
-    assert shown == {"text/html": static.render(lab(), tmp_path), "text/plain": lab().reading()}
+    assert shown == {"text/html": static.render(lab(), tmp_path), "text/plain": lab().alt}
 
 
 def test_the_emblem_lab_fits_the_budget():

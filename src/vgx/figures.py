@@ -179,7 +179,7 @@ LIMIT = 15
 
 
 def _end_label(median: np.ndarray, text: str) -> dict[str, Any]:
-    """Label the line at its left end, on the far side of ratio 1; in the corner, with the number, if it ends outside."""
+    """Label the line at its left end, away from ratio 1; in the corner, with the number, if it ends outside."""
     with np.errstate(all="ignore"):
         height = np.log10(median[0])
     if np.isnan(height) or abs(height) < LIMIT - 3:
