@@ -182,3 +182,10 @@ def test_any_profile_is_drawn_without_a_warning_and_with_the_same_leaves(median,
     np.testing.assert_array_equal(figure.data[2].y, median)
     assert flatten(figure).keys() == flatten(drawn([1.0])).keys()
     figure.to_json()
+
+
+def test_an_axis_of_powers_has_its_ticks_counted_from_one():
+    axis = figures.powers_of_ten_axis(-7, 11, step=5)
+    assert (axis["type"], axis["range"]) == ("log", [-7, 11])
+    np.testing.assert_allclose(axis["tickvals"], [1e-5, 1, 1e5, 1e10])
+    assert axis["ticktext"] == ["10⁻⁵", "1", "10⁵", "10¹⁰"]
