@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgx.activation import Activation, activations
-from vgx.network import Network, depth_sweep, gradient_norms, norm_per_input
+from vgx.network import Network, depth_sweep, gradient_norms, norm_per_input, parts
+from vgx.network.depth_sweep import Workspace
+from vgx.network.in_place import value_and_derivative
 from vgx.registry import UnknownNameError
 
 TORCH = {
@@ -276,12 +278,78 @@ def test_the_sweep_equals_separate_networks(name, changes):
     x, grad_output = inputs(net)
     depths = [5, 1] if "width" in changes else [3, 1, 5]
     seen = []
-    for depth, layer, gradient, exponent in depth_sweep(net, x, grad_output, depths):
-        seen.append((depth, layer))
-        one = net.truncated(depth)
-        want = one.backward(one.forward(x), grad_output).pre_activations[layer]
-        assert relative_error(np.ldexp(gradient, exponent), want) < 1e-12
+    for layer, reached, gradients, exponents in depth_sweep(net, x, grad_output, depths):
+        for depth, gradient in zip(reached, np.ldexp(gradients, exponents), strict=True):
+            seen.append((depth, layer))
+            one = net.truncated(depth)
+            want = one.backward(one.forward(x), grad_output).pre_activations[layer]
+            assert relative_error(gradient, want) < 1e-12
     assert sorted(seen) == sorted((depth, layer) for depth in depths for layer in range(depth))
+
+
+def test_two_sweeps_at_the_same_time_do_not_disturb_each_other():
+    net = sampled()
+    x, grad_output = inputs(net)
+    alone = [gradients.copy() for _, _, gradients, _ in depth_sweep(net, x, grad_output, [3, 5])]
+    both = zip(depth_sweep(net, x, grad_output, [3, 5]), depth_sweep(net, -x, grad_output, [3, 5]), strict=True)
+    for want, ((_, _, got, _), _) in zip(alone, both, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("most_bytes", [1, 2000, 10**9])
+@pytest.mark.parametrize(
+    ("n_nets", "scale", "bias_std", "leading_x", "leading_grad"),
+    [
+        (None, 1.0, 0.0, (), ()),
+        (1, [[0.7], [1.3]], 0.2, (), ()),
+        (3, [[0.7], [1.0], [1.3], [1.6]], [0.0, 0.1, 0.2], (), ()),
+        (3, [0.7, 1.0, 1.3], 0.0, (), (2, 1)),
+        (None, [0.7, 1.3], [[0.0], [0.3]], (2,), ()),
+        (3, 1.0, 0.0, (2, 1), (2, 3)),
+    ],
+)
+def test_gradient_norms_of_an_ensemble_are_those_of_its_networks(
+    monkeypatch, most_bytes, n_nets, scale, bias_std, leading_x, leading_grad
+):
+    monkeypatch.setattr(parts, "MOST_BYTES", most_bytes)
+    net = sampled(n_nets=n_nets, scale=scale, bias_std=bias_std)
+    x, grad_output = inputs(net, *leading_x)[0], inputs(net, *leading_grad)[1]
+    norms = gradient_norms(net, x, grad_output, [2, 5])
+    for depth in (2, 5):
+        one = net.truncated(depth)
+        grads = one.backward(one.forward(x), grad_output).pre_activations
+        want = np.stack([norm_per_input(grad) for grad in grads], axis=-1)
+        np.testing.assert_allclose(norms[depth], want, rtol=1e-12, strict=True)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu", "leaky_relu", "elu", "silu", "gelu"])
+def test_the_sweep_in_float32_agrees_with_autograd(name):
+    net = sampled(depth=30, width=64, n_inputs=64, activation=name, scale=1.2, bias_std=0.1, dtype=np.float32)
+    x, grad_output = inputs(net, batch=32)
+    double = replace(
+        net,
+        unit_weights=[unit.astype(float) for unit in net.unit_weights],
+        unit_biases=[unit.astype(float) for unit in net.unit_biases],
+    )
+    grads = autograd(double, x.astype(np.float32).astype(float), grad_output)[0][1]
+    want = [norm_per_input(grad) for grad in grads]
+    np.testing.assert_allclose(gradient_norms(net, x, grad_output, [30])[30], want, rtol=3e-5)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-30, 1e30, 1e300])
+def test_the_size_of_grad_output_does_not_matter(size):
+    net = sampled(dtype=np.float32)
+    x, grad_output = inputs(net)
+    norms, scaled = (gradient_norms(net, x, each, [5])[5] for each in (grad_output, size * grad_output))
+    np.testing.assert_allclose(scaled / size, norms, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_grad_output_that_is_not_finite_shows(bad):
+    net = sampled()
+    x, grad_output = inputs(net)
+    grad_output[0, 0] = bad
+    assert not np.isfinite(gradient_norms(net, x, grad_output, [5])[5]).any()
 
 
 def test_gradient_norms_are_the_norms_of_backward():
@@ -316,6 +384,37 @@ def test_the_sweep_in_float32_follows_a_gradient_far_below_its_range():
     single, exact = (gradient_norms(each, x, grad_output, [50])[50] for each in (net, double))
     assert exact[0] < 1e-45  # float32 ends here
     np.testing.assert_allclose(single, exact, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", activations)
+def test_phi_in_place_is_phi(name, dtype):
+    activation = activations[name]
+    z = np.concatenate([np.linspace(-30, 30, 1201), [-np.inf, np.inf, np.nan, -100, 100, -1e30, 1e30]]).astype(dtype)
+    h, slope, spare = (np.empty_like(z) for _ in range(3))
+    before = z.copy()
+    with np.errstate(all="ignore"):
+        value_and_derivative(activation, z, h, slope, spare)
+    np.testing.assert_array_equal(z, before)
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(h, activation.f(z), rtol=8 * eps, atol=2 * eps)
+    np.testing.assert_allclose(slope, activation.derivative(z), rtol=32 * eps, atol=2 * eps)
+
+
+def test_a_changed_derivative_is_the_one_that_the_sweep_uses():
+    wrong = replace(activations["tanh"], derivative=np.zeros_like)
+    net = sampled(activation=wrong)
+    assert not gradient_norms(net, *inputs(net), [5])[5].any()
+
+
+def test_only_a_small_workspace_is_kept():
+    workspace = Workspace()
+    first = workspace.rows(2, 3, np.float32)
+    assert np.shares_memory(first, workspace.rows(3, 2, np.float32))
+    assert workspace.rows(2, 3, np.float64).dtype == np.float64
+    large = workspace.rows(3, Workspace.KEPT // 16, np.float64)
+    assert large.shape == (3, Workspace.KEPT // 16)
+    assert not np.shares_memory(large, workspace.rows(2, 3, np.float64))
 
 
 def test_the_sweep_leaves_the_callers_warnings_alone():
@@ -451,6 +550,10 @@ def test_wrong_backward_arguments():
         wide.backward(wide.forward(x), np.stack([grad_output] * 2))
     with pytest.raises(ValueError, match=r"grad_output has shape \(6, 11\)"):
         next(depth_sweep(net, x, grad_output[:, 1:], [2]))
+    with pytest.raises(ValueError, match=r"grad_output \(2, 6, 12\) must broadcast .* networks \(3,\)"):
+        gradient_norms(wide, x, np.stack([grad_output] * 2), [2])
+    with pytest.raises(ValueError, match=r"grad_output has shape \(6, 11\), the last activations have \(3, 6, 12\)"):
+        gradient_norms(wide, x, grad_output[:, 1:], [2])
     with pytest.raises(ValueError, match="this network's own forward"):
         net.rescaled(2.0).backward(trace, grad_output)
 
