@@ -46,8 +46,7 @@ clean: ## remove what was built (not .venv)
 	find src tests bench notebooks -name __pycache__ -prune -exec rm -rf {} +
 
 html: $(READY) ## build the book
-	@# a second build would not warn again about a page that it has read: let it read all
-	$(VENV)/bin/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+	$(VENV)/bin/jupyter-book build . -W -n --keep-going
 
 chromium: $(READY) ## install the browser that the tests drive, where there is none
 	@$(PY) -m tests.browser.chromium

@@ -63,7 +63,9 @@ PLOTLYS = f"""async ([figures, moves]) => {{
     const times = [];
     const box = () => plot.querySelector(".slider-rail-touch-rect").getBoundingClientRect();
     const at = (k) => ({{
-        bubbles: true, clientX: box().left + box().width * k / (figures.length - 1), clientY: box().top + box().height / 2,
+        bubbles: true,
+        clientX: box().left + box().width * k / (figures.length - 1),
+        clientY: box().top + box().height / 2,
     }});
     let now = 0;
     for (let k = 0; k < moves; k++) {{
@@ -165,7 +167,12 @@ def run() -> list[tuple[str, str, str, bool]]:
             "the last state, within 100 ms",
             flood["late"] <= 100 and flood["scale"] == labs.gradient_by_layer.axes["scale"][5],
         ),
-        ("static: first page, nothing cached", f"{size / 1e3:.0f} kB", f"<= {MOST_BYTES / 1e3:.0f} kB", size <= MOST_BYTES),
+        (
+            "static: first page, nothing cached",
+            f"{size / 1e3:.0f} kB",
+            f"<= {MOST_BYTES / 1e3:.0f} kB",
+            size <= MOST_BYTES,
+        ),
     ]
 
 

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
+from tests.tabulated import grid, recorded  # noqa: F401 (fixtures)
+
 collect_ignore = ["specimens"]  # broken on purpose
 
 # Two workers on a busy machine are slow at times: that is no failure
