@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import plotly.graph_objects as go
 import torch
 
@@ -66,10 +67,21 @@ def lab_of_one_network() -> LiveLab:
     return LiveLab(fresh(depth=DEPTH, activation="tanh"))
 
 
+def floor() -> None:
+    """Do in NumPy only what the measuring cannot leave out: draw the weights, multiply forward and back."""
+    rng = np.random.default_rng()
+    weights = [rng.standard_normal((WIDTH, WIDTH), dtype=np.float32) for _ in range(DEPTH)]
+    h = np.ones((BATCH, WIDTH), dtype=np.float32)
+    for W in weights:
+        np.matmul(h, W)
+    for W in weights:
+        np.matmul(h, W.T)
+
+
 def run() -> list[tuple[str, str, str, bool]]:
     x = torch.tensor(digits().x[:BATCH], dtype=torch.float32)
     live = lab_of_one_network()
-    times = {"ours": [], "torch": []}
+    times = {"ours": [], "torch": [], "floor": []}
     for scale in SCALES:
         start = time.perf_counter()
         live.fields["scale"].value = scale
@@ -77,9 +89,15 @@ def run() -> list[tuple[str, str, str, bool]]:
         start = time.perf_counter()
         straightforward(scale, x)
         times["torch"].append(time.perf_counter() - start)
-    ours, plain = (1e3 * statistics.median(times[side][5:]) for side in ("ours", "torch"))
+        start = time.perf_counter()
+        floor()
+        times["floor"].append(time.perf_counter() - start)
+    ours, plain, least = (1e3 * statistics.median(times[side][5:]) for side in ("ours", "torch", "floor"))
     name = "live: one change, Python side, against torch and a new figure"
-    measured = f"{ours / plain:.2f} ({ours:.1f} ms against {plain:.1f} ms)"
+    measured = (
+        f"{ours / plain:.2f} ({ours:.1f} ms against {plain:.1f} ms; drawing the weights and the bare products take "
+        f"{least:.1f} ms, {least / plain:.2f})"
+    )
     return [(name, measured, f"<= {RATIO_AT_MOST}", ours / plain <= RATIO_AT_MOST)]
 
 

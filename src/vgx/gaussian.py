@@ -33,7 +33,7 @@ def expectation(function: Callable[[np.ndarray], np.ndarray], variance: ArrayLik
     Parameters
     ----------
     function : callable
-        g, elementwise on a float64 array.
+        g, elementwise on a float64 array. It may return several arrays, stacked on leading axes.
     variance : array_like
         q >= 0, of any shape. 0 stands for the limit q → 0⁺, so that a jump at 0 gives the mean of its sides,
         and inf for the limit q → ∞. NaN gives NaN.
@@ -41,7 +41,7 @@ def expectation(function: Callable[[np.ndarray], np.ndarray], variance: ArrayLik
     Returns
     -------
     ndarray
-        One expectation for each q; inf where it overflows.
+        One expectation for each q, on leading axes for each g; inf where it overflows.
 
     Raises
     ------
@@ -58,9 +58,7 @@ def expectation(function: Callable[[np.ndarray], np.ndarray], variance: ArrayLik
         raise ValueError(f"variance must hold numbers >= 0, got {variance!r}")
     z, weights = _nodes_and_weights()
     sd = np.sqrt(np.maximum(q, np.finfo(np.float64).tiny)).reshape(-1, 1)
-    means = np.empty(q.size)
     with np.errstate(all="ignore"):
-        for start in range(0, q.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            means[block] = function(sd[block] * z) @ weights
-    return means.reshape(q.shape)
+        means = [function(sd[start : start + BLOCK] * z) @ weights for start in range(0, max(1, q.size), BLOCK)]
+    means = np.concatenate(means, axis=-1) if len(means) > 1 else means[0]
+    return means.reshape((*means.shape[:-1], *q.shape))

@@ -46,7 +46,7 @@ def variance_map(
     """
     phi = activations.resolve(activation)
     q, weight_variance, bias_variance = _variances(q, sigma_w, sigma_b)
-    return _next_variance(q, phi, weight_variance, bias_variance)
+    return _next_variance(expectation(lambda z: phi.f(z) ** 2, q), weight_variance, bias_variance)
 
 
 def chi(*, activation: str | Activation, sigma_w: ArrayLike, q: ArrayLike) -> np.ndarray:
@@ -85,7 +85,8 @@ def chi(*, activation: str | Activation, sigma_w: ArrayLike, q: ArrayLike) -> np
     """
     phi = activations.resolve(activation)
     q, weight_variance, _ = _variances(q, sigma_w, 0.0)
-    return _factor(q, phi, weight_variance)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return weight_variance * expectation(lambda z: phi.derivative(z) ** 2, q)
 
 
 def gradient_profile(
@@ -135,13 +136,14 @@ def gradient_profile(
     depth = whole_number("depth", depth)
     phi = activations.resolve(activation)
     q, weight_variance, bias_variance = _variances(q, sigma_w, sigma_b)
-    log_ratio = np.zeros((*q.shape, depth))
-    # logarithms: a product of factors may leave the range of float64 and come back
-    for layer in range(depth - 1):
-        with np.errstate(divide="ignore"):
-            log_ratio[..., layer] = np.log(_factor(q, phi, weight_variance)) / 2
-        q = _next_variance(q, phi, weight_variance, bias_variance)
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+    factors = np.ones((*q.shape, depth))
+    with np.errstate(all="ignore"):
+        for layer in range(depth - 1):
+            signal, slope = expectation(lambda z: np.stack([phi.f(z), phi.derivative(z)]) ** 2, q)
+            factors[..., layer] = weight_variance * slope
+            q = _next_variance(signal, weight_variance, bias_variance)
+        # logarithms: a product of factors may leave the range of float64 and come back
+        log_ratio = np.log(factors) / 2
         return np.exp(np.cumsum(log_ratio[..., ::-1], axis=-1)[..., ::-1])
 
 
@@ -154,15 +156,7 @@ def _variances(q: ArrayLike, sigma_w: ArrayLike, sigma_b: ArrayLike) -> tuple[np
     return np.broadcast_arrays(q, weight_variance, bias_variance)
 
 
-def _next_variance(
-    q: np.ndarray, phi: Activation, weight_variance: np.ndarray, bias_variance: np.ndarray
-) -> np.ndarray:
+def _next_variance(signal: np.ndarray, weight_variance: np.ndarray, bias_variance: np.ndarray) -> np.ndarray:
+    """Compute σ_w² E[φ²] + σ_b²; without weights nothing of an infinite signal arrives: not 0 · inf = NaN."""
     with np.errstate(over="ignore", invalid="ignore"):
-        signal = weight_variance * expectation(lambda z: phi.f(z) ** 2, q)
-    # without weights nothing of an infinite signal arrives: not 0 · inf = NaN
-    return np.where(weight_variance == 0, 0.0, signal) + bias_variance
-
-
-def _factor(q: np.ndarray, phi: Activation, weight_variance: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return weight_variance * expectation(lambda z: phi.derivative(z) ** 2, q)
+        return np.where(weight_variance == 0, 0.0, weight_variance * signal) + bias_variance

@@ -51,7 +51,7 @@ def matmul(h: np.ndarray, w: np.ndarray, out: np.ndarray | None = None) -> np.nd
     h = h.reshape((1,) * (w.ndim - h.ndim) + h.shape)
     first_row = h.ndim - w.ndim + own if own else 0
     lead, rows = h.shape[:first_row], h.shape[first_row:-1]
-    shape = (*np.broadcast_shapes(lead, w.shape[:own]), prod(rows), w.shape[-1])
+    shape = (*(np.broadcast_shapes(lead, w.shape[:own]) if own else ()), prod(rows), w.shape[-1])
     tall, w = h.reshape(*lead, prod(rows), h.shape[-1]), w.reshape(*w.shape[:own], *w.shape[-2:])
     if out is not None and out.flags.c_contiguous:
         np.matmul(tall, w, out=out.reshape(shape))
