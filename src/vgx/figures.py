@@ -167,7 +167,8 @@ def gradient_profile(
         shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "layer": "below",
                  "line": {"color": MUTED, "width": 1}}],
         annotations=[
-            {"xref": "paper", "x": 1, "xanchor": "right", "y": 0, "yanchor": "bottom",
+            {"xref": "paper", "x": 1, "xanchor": "right", "y": 0,
+             "yanchor": "top" if profile["median"][0] > 1 else "bottom",  # away from the line
              "text": "ratio 1: all layers learn alike", "font": {"color": MUTED, "size": 12}},
             _end_label(profile["median"], f"{networks}: <b>{verdict}</b>"),
         ],
