@@ -90,6 +90,17 @@ def test_overflow_is_a_result():
     assert draw.gradient_reading(data, labs.gradient_by_layer.state(depth=30)).endswith("left the range of float32.")
 
 
+def test_a_signal_that_sinks_below_float32_leaves_a_dead_network_not_an_overflow():
+    data = measured(50, 0.1, "relu", "xavier_normal")
+    assert not data["median"].any()
+    lab = labs.gradient_by_layer
+    state = lab.state(depth=50, scale=0.1, activation="relu")
+    assert "dead" in draw.gradient_reading(data, state)
+    assert "<b>dead</b>, 0 at layer 1" in [
+        a.text.split(": ")[-1] for a in draw.gradient_norm_by_layer(data, state).layout.annotations
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

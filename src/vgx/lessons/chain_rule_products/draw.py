@@ -39,7 +39,9 @@ def gradient_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]
         return f"{network}: overflow. Signals or gradients have left the range of float32."
     first = data["median"][0]
     if verdict is Verdict.DEAD:
-        return f"{network}: dead. No gradient at all reaches the first layer."
+        return (
+            f"{network}: dead. The signal itself sinks below 10⁻³⁵, the end of float32 here, and no gradient is left."
+        )
     slope = f"{powers_of_ten_per_ten_layers(data['median']):+.1f}".replace("-", "−")
     return (
         f"{network}: the first layer's gradient is {figures.power_of_ten(first)} times the last one's: {verdict} "

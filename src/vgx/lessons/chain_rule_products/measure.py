@@ -30,9 +30,9 @@ def gradient_norm_by_layer(
 ) -> dict[str, np.ndarray | list]:
     """Gradient norm of each layer's pre-activations as a ratio to the last layer's, over draws of the weights.
 
-    The networks are `WIDTH` wide, without biases, in float32; the inputs are standardized digits. The cost is a
-    random linear readout of the last layer, a different one for each input. The norm of a layer is the L2 norm over
-    its units, then the root mean square over the inputs.
+    The networks are `WIDTH` wide, without biases, in float32 (below 1e-35 a signal counts as 0 and the network as dead);
+    the inputs are standardized digits. The cost is a random linear readout of the last layer, a different one for each
+    input. The norm of a layer is the L2 norm over its units, then the root mean square over the inputs.
 
     Parameters
     ----------
@@ -75,7 +75,10 @@ def _draw(initializer: str, n_nets: int, seed: int) -> Network:
 def _spread(norms: np.ndarray) -> dict[str, np.ndarray]:
     """Summarize (..., n_nets, depth) over the networks."""
     with np.errstate(all="ignore"):
-        ratio = norms / norms[..., -1:]
+        last = norms[..., -1:]
+        ratio = np.divide(
+            norms, last, out=np.zeros_like(norms), where=last != 0
+        )  # without a last gradient there is none
         low, median, high = np.quantile(ratio, [0.05, 0.5, 0.95], axis=-2)
     return {"median": median, "low": low, "high": high}
 
