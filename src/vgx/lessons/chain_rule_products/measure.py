@@ -30,7 +30,7 @@ def gradient_norm_by_layer(
 ) -> dict[str, np.ndarray | list]:
     """Gradient norm of each layer's pre-activations as a ratio to the last layer's, over draws of the weights.
 
-    The networks are `WIDTH` wide, without biases, in float32 (below 1e-35 a signal counts as 0 and the network as dead);
+    The networks are `WIDTH` wide, without biases, in float32 (a signal below 1e-35 counts as 0: a dead network);
     the inputs are standardized digits. The cost is a random linear readout of the last layer, a different one for each
     input. The norm of a layer is the L2 norm over its units, then the root mean square over the inputs.
 
