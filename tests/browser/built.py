@@ -64,7 +64,7 @@ class Watch:
         self.complaints: list[str] = []
         own = (host, "data:", "blob:", "about:")
         page.on("request", lambda r: r.url.startswith(own) or self.note(f"asks for {r.url}"))
-        page.on("websocket", lambda socket: self.note(f"opens {socket.url}"))
+        page.on("websocket", lambda s: s.url.startswith(host.replace("http", "ws")) or self.note(f"opens {s.url}"))
         page.on("response", lambda r: r.status < 400 or self.note(f"gets {r.status} for {r.url}"))
         page.on("console", lambda m: m.type not in ("error", "warning") or self.note(f"console {m.type}: {m.text}"))
         page.on("pageerror", lambda error: self.note(f"error: {error}"))
@@ -80,23 +80,21 @@ IDLE = """name => {
     return lab && !lab.busy && !lab.waiting && lab.plot.querySelector(".main-svg") !== null;
 }"""
 
-SHOWN = """figure => {
+DRAWN = """plot => {
     const plain = (value) =>
         Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value, plain)
         : typeof value === "number" && !Number.isFinite(value) ? { number: String(value) }
         : value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, plain(v)]))
         : value;
+    return JSON.stringify({ data: plain(plot.data), layout: plain({ ...plot.layout, template: null }) });
+}"""
+
+BESIDE = """figure => {
     const text = (input) =>
         input.tagName === "SELECT" ? input.selectedOptions[0].text
         : input.type === "checkbox" ? (input.checked ? "on" : "off")
         : input.parentElement.querySelector("output").textContent;
-    const plot = figure.querySelector(".vgx-plot");
-    return JSON.stringify({
-        data: plain(plot.data),
-        layout: plain({ ...plot.layout, template: null }),
-        texts: Object.fromEntries([...figure.querySelectorAll(".vgx-controls [name]")].map((i) => [i.name, text(i)])),
-        reading: figure.querySelector(".vgx-reading").textContent,
-    });
+    return Object.fromEntries([...figure.querySelectorAll(".vgx-controls [name]")].map((i) => [i.name, text(i)]));
 }"""
 
 MOVE = """(figure, positions) => new Promise((done) => {
@@ -187,10 +185,9 @@ class LabOnPage:
         positions = {name: self.lab.axes[name].index(value) for name, value in values.items()}
         self.figure.evaluate(MOVE, positions)
 
-    def shown(self) -> dict[str, Any]:
-        """What stands beside the controls, what Plotly was given to draw, and the sentence below."""
-        text = self.figure.evaluate(SHOWN)
-        return json.loads(text, object_hook=lambda o: float(o["number"]) if set(o) == {"number"} else o)
+    def drawn(self) -> dict[str, Any]:
+        """What Plotly was given to draw."""
+        return drawn(self.figure.locator(".vgx-plot"))
 
     def press(self, action: str) -> "LabOnPage":
         """Press one of the buttons below the figure."""
@@ -199,15 +196,15 @@ class LabOnPage:
 
     def complaints(self, data: Callable | None = None, **values: Any) -> list[str]:
         """How what the page shows differs from what Python computes at these values."""
-        state, shown = self.lab.state(**values), self.shown()
+        state, beside = self.lab.state(**values), self.figure.evaluate(BESIDE)
         arrays, exact = (data or self.data)(**state), data is None
         texts = {name: self.lab.controls[name].text(value) for name, value in state.items()}
-        pairs = [(name, shown["texts"][name], text) for name, text in texts.items()]
+        pairs = [(name, beside[name], text) for name, text in texts.items()]
         found = [f"{name} shows {is_!r}, not {should!r}" for name, is_, should in pairs if is_ != should]
         reading = self.lab.read(arrays, state)
-        if not alike(reading, shown["reading"], exact=exact):
-            found.append(f"reads {shown['reading']!r}, not {reading!r}")
-        return found + differences(shown, self.lab.draw(arrays, state), exact=exact)
+        if not alike(reading, self.reading, exact=exact):
+            found.append(f"reads {self.reading!r}, not {reading!r}")
+        return found + differences(self.drawn(), self.lab.draw(arrays, state), exact=exact)
 
     def ignored_controls(self, bases: Sequence[Mapping[str, Any]]) -> list[str]:
         """Which controls leave the figure as it is from one end to the other, whatever the others say."""
@@ -218,12 +215,17 @@ class LabOnPage:
                 drawn = []
                 for end in ends:
                     self.move(**{**base, name: end})
-                    drawn.append(self.shown()["data"])
+                    drawn.append(self.drawn()["data"])
                 if str(drawn[0]) != str(drawn[1]):
                     return True
             return False
 
         return [name for name in self.lab.controls if not moves_something(name)]
+
+
+def drawn(plot: Locator) -> dict[str, Any]:
+    """What a Plotly node was given to draw."""
+    return json.loads(plot.evaluate(DRAWN), object_hook=lambda o: float(o["number"]) if set(o) == {"number"} else o)
 
 
 def random_states(lab: Lab, count: int, rng: np.random.Generator) -> list[dict[str, Any]]:
@@ -254,6 +256,7 @@ def differences(shown: Mapping[str, Any], figure: Any, *, exact: bool = True) ->
         where = ".".join(map(str, path))
         if isinstance(want, Mapping) and isinstance(got, Mapping):
             extra = set(got) - set(want) if path[0] == "data" else set()  # (Plotly completes the layout)
+            extra -= {"uid", "_doNotReportToPy"}  # (a widget's own)
             found.extend(f"{where}.{name} should not be there" for name in sorted(extra))
             for name in want:
                 compare((*path, name), want[name], got.get(name))

@@ -1,5 +1,7 @@
 """Two labs for the tests: all that a lesson's lab might show, and does not."""
 
+import time
+
 import numpy as np
 
 from vgx import figures
@@ -87,3 +89,28 @@ hilly = Lab(
 )
 
 LABS = {lab.name: lab for lab in (holes, hilly)}
+
+# ------------------------------------------------------------------------------------------------ live only
+
+SECONDS = 0.1
+calls = 0
+
+
+def slowly(x: int, mode: str) -> dict[str, np.ndarray]:
+    """Take a while; fail if told to."""
+    global calls
+    calls += 1
+    time.sleep(SECONDS)
+    if mode == "failing":
+        raise ArithmeticError(f"there is <no> {x}")
+    return {"y": np.array([float(x), calls])}
+
+
+stubborn = Lab(
+    "stubborn",
+    controls={"x": Slider(0, 200, default=100, stops=3, integer=True), "mode": Choice(("fine", "failing"))},
+    compute=slowly,
+    draw=lambda data, state: figures.figure([{"type": "scatter", "x": [1, 2], "y": data["y"]}]),
+    read=lambda data, state: f"x is {data['y'][0]:g} after {data['y'][1]:g} calls",
+    alt="Two points.",
+)

@@ -218,23 +218,38 @@ def test_without_a_clipboard_the_text_stands_there_selected(place, open_page):
     assert shown.page.evaluate("getSelection().toString()") == place.address(**place.lab.defaults)
 
 
-def test_the_csv_has_the_numbers_of_the_figure(shown):
-    shown.move(**other_state(shown.lab))
+def saved(shown):
+    """Press the button, and read the file that comes."""
     with shown.page.expect_download() as download:
         shown.press("csv")
     assert download.value.suggested_filename == f"{shown.lab.name}.csv"
-    header, *rows = csv.reader(download.value.path().read_text(encoding="utf-8").splitlines())
+    return list(csv.reader(download.value.path().read_text(encoding="utf-8").splitlines()))
+
+
+def test_the_csv_has_the_numbers_of_the_figure(shown):
+    shown.move(**other_state(shown.lab))
+    traces = [trace for trace in shown.drawn()["data"] if "z" not in trace]
     expected = [
-        (trace.get("name", ""), x, y)
-        for trace in shown.shown()["data"]
-        for x, y in zip(trace.get("x", []), trace.get("y", []), strict=True)
+        (trace.get("name", ""), trace.get("x", range(len(trace["y"])))[i], y)
+        for trace in traces
+        for i, y in enumerate(trace["y"])
     ]
-    assert header == ["series", "x", "y"]
+    header, *rows = saved(shown)
+    rows = [row for row in rows if len(row) == 3]
+    assert header[:3] == ["series", "x", "y"]
     assert [row[0] for row in rows] == [name for name, *_ in expected]
-    np.testing.assert_array_equal(
-        np.array([row[1:] for row in rows], float).reshape(-1, 2),
-        np.array([pair for _, *pair in expected]).reshape(-1, 2),
-    )
+    numbers = np.array([row[1:] for row in rows], float)
+    np.testing.assert_array_equal(numbers.reshape(-1, 2), np.reshape([pair for _, *pair in expected], (-1, 2)))
+
+
+def test_the_csv_has_the_cells_of_a_field(specimens, open_page):
+    lab = specimen_labs.hilly
+    header, *rows = saved(LabOnPage(open_page(specimens), lab, lab.data).settle())
+    z = lab.data(**lab.defaults)["z"]
+    assert header == ["series", "x", "y", "z"]
+    y, x = np.indices(z.shape)
+    np.testing.assert_array_equal(np.array([row[1:3] for row in rows], int), np.stack([x.ravel(), y.ravel()], axis=1))
+    np.testing.assert_allclose(np.array([row[3] for row in rows], float), z.ravel(), atol=0.002 * 2)
 
 
 def test_reset_goes_back_to_the_start(shown):

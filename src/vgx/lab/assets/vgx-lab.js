@@ -239,10 +239,11 @@
     }
 
     csv() {
-      const lines = ["series,x,y"];
-      for (const trace of this.plot.data) {
+      const traces = this.plot.data;
+      const lines = [traces.some(({ z }) => z) ? "series,x,y,z" : "series,x,y"];
+      for (const trace of traces) {
         const name = `"${String(trace.name || "").replaceAll('"', '""')}"`;
-        for (let i = 0; i < (trace.y || []).length; i++) lines.push(`${name},${trace.x[i]},${trace.y[i]}`);
+        for (const point of points(trace)) lines.push([name, ...point].join());
       }
       const url = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
       const anchor = Object.assign(document.createElement("a"), { href: url, download: `${this.payload.name}.csv` });
@@ -286,6 +287,12 @@
     let node = root;
     for (let i = 0; i + 1 < path.length; i++) node = node[path[i]] ??= typeof path[i + 1] === "number" ? [] : {};
     node[path[path.length - 1]] = value;
+  }
+
+  /** The points of a trace, or the cells of a heat map. */
+  function points({ x, y, z }) {
+    if (!z) return Array.from(y || [], (value, i) => [x ? x[i] : i, value]);
+    return z.flatMap((row, i) => Array.from(row, (value, j) => [x ? x[j] : j, y ? y[i] : i, value]));
   }
 
   function matches(stop, text) {
