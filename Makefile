@@ -25,7 +25,7 @@ test: html chromium ## build the book and run all tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
 bench: html chromium ## time the engine and the labs, one after the other
-	@set -e; for script in bench/bench_*.py; do echo "== $$script"; $(PY) "$$script"; done
+	@status=0; for script in bench/bench_*.py; do echo "== $$script"; PYTHONPATH=. $(PY) "$$script" || status=1; done; exit $$status
 
 lint: $(READY) ## check the code's form and which module imports which
 	$(PY) -m ruff check $(CODE)
@@ -33,7 +33,7 @@ lint: $(READY) ## check the code's form and which module imports which
 	$(VENV)/bin/lint-imports --no-logo
 
 picture: html chromium ## make README's picture of the lab again
-	$(PY) bench/picture.py
+	PYTHONPATH=. $(PY) bench/picture.py
 
 freeze: $(READY) ## write the installed versions into constraints.txt
 	@{ echo "# Everything that requirements.txt brings, as tested. Written by: make freeze"; \
