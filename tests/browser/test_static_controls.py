@@ -69,7 +69,7 @@ def test_no_control_is_ignored(shown):
 
 
 def flood(shown, seconds, events_a_second=50):
-    """Move a control fifty times a second; return the last state, the events and the updates, after and in time."""
+    """Move a control fifty times a second, then ten times at once; say what was shown last, meanwhile and after."""
     name = next(iter(shown.lab.controls))
     return shown.figure.evaluate(
         """async (figure, [name, stops, seconds, rate]) => {
@@ -77,13 +77,18 @@ def flood(shown, seconds, events_a_second=50):
             let updates = 0, events = 0, last = null;
             const count = ({ detail }) => { updates += 1; last = detail.state[name]; };
             figure.addEventListener("vgx:updated", count);
+            const move = () => {
+                input.value = (Number(input.value) + 1 + Math.floor(Math.random() * (stops - 1))) % stops;
+                input.dispatchEvent(new Event("input", { bubbles: true }));
+                events += 1;
+            };
             await new Promise((done) => {
                 const timer = setInterval(() => {
-                    input.value = (Number(input.value) + 1 + Math.floor(Math.random() * (stops - 1))) % stops;
-                    input.dispatchEvent(new Event("input", { bubbles: true }));
-                    if (++events >= seconds * rate) { clearInterval(timer); done(); }
+                    move();
+                    if (events >= seconds * rate) { clearInterval(timer); done(); }
                 }, 1000 / rate);
             });
+            for (let i = 0; i < 10; i++) move(); // at once
             const during = updates;
             await new Promise((done) => setTimeout(done, 500));
             figure.removeEventListener("vgx:updated", count);
