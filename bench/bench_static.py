@@ -84,7 +84,7 @@ PLOTLYS = f"""async ([figures, moves]) => {{
     return times;
 }}"""
 
-FLOOD = """async (seconds) => {
+FLOOD = """async ([seconds, wanted]) => {
     const figure = document.querySelector("figure.vgx-lab");
     const input = figure.querySelector('[name="scale"]');
     let drawn = 0, sent = 0;
@@ -95,12 +95,14 @@ FLOOD = """async (seconds) => {
         input.dispatchEvent(new Event("input", { bubbles: true }));
         await new Promise((done) => setTimeout(done, 20));
     }
-    const last = new Promise((done) => figure.addEventListener("vgx:updated", (e) => done(e.detail.state.scale)));
+    const last = new Promise((done) => figure.addEventListener("vgx:updated", (event) => {
+        if (event.detail.state.scale === wanted) done();
+    }));
     const start = performance.now();
     input.value = 5;
     input.dispatchEvent(new Event("input", { bubbles: true }));
-    const scale = await last;
-    return { sent, drawn, late: performance.now() - start, scale };
+    await last;
+    return { sent, drawn, late: performance.now() - start };
 }"""
 
 
@@ -145,7 +147,7 @@ def run() -> list[tuple[str, str, str, bool]]:
         theirs = other.evaluate(PLOTLYS, [figures, 40])
         other.close()
         rounds += [page.evaluate(OURS, MOVES // 3) for _ in range(2)]  # on both sides of Plotly's, for a fair machine
-        flood = page.evaluate(FLOOD, FLOOD_SECONDS)
+        flood = page.evaluate(FLOOD, [FLOOD_SECONDS, labs.gradient_by_layer.axes["scale"][5]])
         browser.close()
     moves = [move for each in rounds for move in each][5:]
     total, main = [move[0] for move in moves], [move[1] for move in moves]
@@ -165,7 +167,7 @@ def run() -> list[tuple[str, str, str, bool]]:
             f"static: 50 moves a second for {FLOOD_SECONDS} s, then one more",
             f"shown after {flood['late']:.0f} ms ({flood['drawn']} drawn of {flood['sent']} sent)",
             "the last state, within 100 ms",
-            flood["late"] <= 100 and flood["scale"] == labs.gradient_by_layer.axes["scale"][5],
+            flood["late"] <= 100,
         ),
         (
             "static: first page, nothing cached",
