@@ -164,7 +164,7 @@ def gradient_profile(
             "title": {"text": "gradient norm, ratio to the last layer"},
             **powers_of_ten_axis(-LIMIT, LIMIT, step=5),
         },
-        shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "layer": "below",
+        shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "layer": "between",
                  "line": {"color": MUTED, "width": 1}}],
         annotations=[
             {"xref": "paper", "x": 1, "xanchor": "right", "y": 0,
