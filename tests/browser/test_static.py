@@ -24,6 +24,8 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_from_a_file_without_another_host_or_a_complaint(name, book, open_page):
     page = open_page(book / name)
+    page.wait_for_selector("#main-content")  # the front page only forwards to the first one
+    page.wait_for_load_state()
     page.mouse.wheel(0, 100_000)  # what is loaded lazily
     for lab in WITH_LABS.get(name, []):
         built.place(name, lab).on(page)
