@@ -22,7 +22,7 @@ def gradient_norm_by_layer(data: Mapping[str, np.ndarray], controls: Mapping[str
         data,
         verdict_of_norms(data["median"]),
         title="Gradient norm by layer",
-        subtitle=f"{N_NETS} networks: median and 5–95 % band; dashed: theory",
+        subtitle=f"{N_NETS} networks: median, 5–95 %; dashed: theory",
         networks=f"{controls['depth']} layers",
         deepest=DEEPEST,
     )
