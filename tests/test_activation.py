@@ -124,6 +124,7 @@ def test_tails():
     assert softplus.f(-40.0) == pytest.approx(math.exp(-40), rel=1e-14, abs=0)
     assert sigmoid.derivative(50.0) == pytest.approx(math.exp(-50), rel=1e-14, abs=0)  # not 0
     assert sigmoid.derivative(-50.0) == pytest.approx(math.exp(-50), rel=1e-14, abs=0)
+    assert activations["tanh"].derivative([-50.0, 50.0]) == pytest.approx(4 * math.exp(-100), rel=1e-14, abs=0)
     assert activations["silu"].f(-50.0) == pytest.approx(-50 * math.exp(-50), rel=1e-14, abs=0)
     assert activations["gelu"].f(-20.0) == pytest.approx(-10 * math.erfc(20 / math.sqrt(2)), rel=1e-12, abs=0)
     assert activations["relu"].derivative(0.0) == 0

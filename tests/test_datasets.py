@@ -1,9 +1,11 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from vgx import datasets
 from vgx.datasets import digits
 
 
@@ -39,6 +41,16 @@ def test_the_shared_arrays_cannot_be_spoiled(standardize):
         data.y[0] = 0
 
 
-def test_scikit_learn_is_loaded_only_when_needed():
-    code = "import sys, vgx.datasets; sys.exit('sklearn' in sys.modules)"
+def test_scikit_learn_is_not_even_imported_for_it_takes_80_mb():
+    code = "import sys, vgx.datasets; vgx.datasets.digits(); sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_without_scikit_learn_or_its_file_the_error_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(datasets, "find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="scikit-learn, which is not installed: pip install scikit-learn"):
+        digits.__wrapped__()
+    elsewhere = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(datasets, "find_spec", lambda name: elsewhere)
+    with pytest.raises(FileNotFoundError, match=r"this scikit-learn has no digits at .*digits\.csv\.gz"):
+        digits.__wrapped__()

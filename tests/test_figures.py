@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vgx import figures
+from vgx.activation import activations
 from vgx.lab.paths import flatten
 from vgx.verdict import Verdict
 
@@ -62,7 +63,16 @@ def test_text_can_be_read_on_the_light_page_and_on_the_dark(colour):
     assert contrast(figures.DARK[colour], "#121212") > 4.5
 
 
-@pytest.mark.parametrize("colour", [*figures.COLOURS.values(), figures.SECOND, figures.THEORY["color"]])
+def test_every_activation_has_a_colour_of_its_own():
+    assert figures.ACTIVATIONS.keys() == activations.keys()
+    others = {*figures.COLOURS.values(), figures.SECOND, figures.THEORY["color"]}
+    assert len({*figures.ACTIVATIONS.values()} - others) == len(activations)
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [*figures.COLOURS.values(), *figures.ACTIVATIONS.values(), figures.SECOND, figures.THEORY["color"]],
+)
 def test_a_line_can_be_seen_on_the_light_page_and_on_the_dark(colour):
     assert contrast(colour, "#ffffff") > 2.9
     assert contrast(figures.DARK.get(colour, colour), "#121212") > 3

@@ -200,7 +200,18 @@ def test_each_control_has_its_widget():
     assert [type(field) for field in fields.values()] == [
         widgets.IntSlider, widgets.FloatLogSlider, widgets.Dropdown, widgets.Checkbox
     ]  # fmt: skip
-    assert [field.description for field in fields.values()] == ["length", "rate", "hole", "back to front"]
+    assert [field.description for field in fields.values()] == ["length", "rate (×)", "hole", "back to front"]
+
+
+@pytest.mark.parametrize(("low", "high", "default"), [(-6, 6, 1), (0.3, 30, 1), (0.1, 20, 0.1), (0.5, 1.5, 1.5)])
+@pytest.mark.parametrize("log", [False, True])
+def test_a_slider_can_stand_at_its_default(low, high, default, log):
+    slider = Slider(low, high, default=default, stops=(low, default, high), log=log and low > 0)
+    field = LiveLab(lab(controls={"slope": slider})).fields["slope"]
+    start = np.log10(default) if slider.log else default
+    steps = (start - field.min) / field.step  # the page puts the handle on a whole number of steps from the left
+    assert steps == pytest.approx(round(steps), abs=1e-6)
+    assert 100 < (field.max - field.min) / field.step < 400
 
 
 @pytest.mark.parametrize(

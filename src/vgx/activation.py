@@ -99,7 +99,7 @@ def _tanh(z: np.ndarray) -> np.ndarray:
 
 @_elementwise
 def _tanh_derivative(z: np.ndarray) -> np.ndarray:
-    return 1 - np.tanh(z) ** 2
+    return (1 / np.cosh(z)) ** 2  # 1 - tanh² is rounded to 0 from |z| = 19 on; the derivative is not 0 there
 
 
 @_elementwise

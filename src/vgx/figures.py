@@ -25,6 +25,12 @@ COLOURS = {
 THEORY = {"color": "#7a7a7a", "dash": "dash", "width": 2}
 SECOND = "#CC79A7"
 BAND_OPACITY = 0.2
+ACTIVATIONS = {  # a family, a hue: saturating, kinked, smooth
+    "identity": "#767676", "sigmoid": "#6A3D9A", "tanh": "#882255",
+    "relu": "#9A7200", "leaky_relu": "#B08A1E", "elu": "#808000", "selu": "#6B6B00",
+    "gelu": "#3E8799", "silu": "#2F6F7E", "softplus": "#587482",
+}  # fmt: skip
+"""One colour for each activation. No colour says vanishing, healthy or exploding here: those three have their own."""
 
 
 def band(colour: str) -> str:
@@ -33,10 +39,14 @@ def band(colour: str) -> str:
     return f"rgba({rgb},{BAND_OPACITY})"
 
 
-DARK = {
-    INK: "#e4e4e4", MUTED: "#a8a8a8", GRID: "#3a3a3a", THEORY["color"]: "#9a9a9a",
-    "#000000": "#ffffff", band("#000000"): band("#ffffff"),
+_DARK = {
+    INK: "#e4e4e4", MUTED: "#a8a8a8", GRID: "#3a3a3a", THEORY["color"]: "#9a9a9a", "#000000": "#ffffff",
+    ACTIVATIONS["identity"]: "#a6a6a6", ACTIVATIONS["sigmoid"]: "#b79be6", ACTIVATIONS["tanh"]: "#e08fb3",
+    ACTIVATIONS["relu"]: "#d0a52e", ACTIVATIONS["leaky_relu"]: "#e0bd5c", ACTIVATIONS["elu"]: "#b9b93e",
+    ACTIVATIONS["selu"]: "#a3a32f", ACTIVATIONS["gelu"]: "#69b3c5", ACTIVATIONS["silu"]: "#58a3b4",
+    ACTIVATIONS["softplus"]: "#8ba9b8",
 }  # fmt: skip
+DARK = _DARK | {band(light): band(dark) for light, dark in _DARK.items()}
 """What the colours of the light page become on the dark one; those of vanishing, healthy and exploding stay."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -73,6 +83,17 @@ def figure(traces: list[Mapping[str, Any]], **layout: Any) -> "go.Figure":
     import plotly.graph_objects as go
 
     return go.Figure({"data": traces, "layout": {"template": template(), "uirevision": "stay", **layout}})
+
+
+def reference_line(height: float, ends: tuple[float, float], yref: str = "y") -> dict[str, Any]:
+    """Return the thin line across a figure that says where healthy is; ``ends`` are those of its x axis.
+
+    In numbers of the axis, as Plotly draws a shape that is tied to the paper under the grid.
+    """
+    return {
+        "type": "line", "xref": "x", "x0": ends[0], "x1": ends[1], "yref": yref, "y0": height, "y1": height,
+        "layer": "between", "line": {"color": MUTED, "width": 1.5},
+    }  # fmt: skip
 
 
 def power_of_ten(value: float) -> str:
@@ -164,8 +185,7 @@ def gradient_profile(
             "title": {"text": "gradient norm, ratio to the last layer"},
             **powers_of_ten_axis(-LIMIT, LIMIT, step=5),
         },
-        shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "layer": "between",
-                 "line": {"color": MUTED, "width": 1}}],
+        shapes=[reference_line(1, (0, deepest + 1))],
         annotations=[
             {"xref": "paper", "x": 1, "xanchor": "right", "y": 0,
              "yanchor": "top" if profile["median"][0] > 1 else "bottom",  # away from the line
@@ -185,7 +205,7 @@ def _end_label(median: np.ndarray, text: str) -> dict[str, Any]:
         height = np.log10(median[0])
     if np.isnan(height) or abs(height) < LIMIT - 3:
         above = height >= 0
-        place = {"xref": "x", "x": 1, "xanchor": "left", "y": float(np.nan_to_num(height))}
+        place = {"xref": "x", "x": 1, "xanchor": "left", "y": round(float(np.nan_to_num(height)), 2)}
         return place | {"yanchor": "bottom" if above else "top", "yshift": 6 if above else -6, "text": text}
     above = height > 0
     place = {"xref": "paper", "x": 1, "xanchor": "right", "y": LIMIT if above else -LIMIT}

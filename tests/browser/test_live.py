@@ -118,7 +118,11 @@ class LiveOnPage:
         self.reading, self.status = (self.figure.locator(f".vgx-{part}") for part in ("reading", "status"))
 
     def control(self, name):
-        label = self.lab.controls[name].label or name.replace("_", " ")
+        label, unit = (
+            self.lab.controls[name].label or name.replace("_", " "),
+            getattr(self.lab.controls[name], "unit", ""),
+        )
+        label += f" ({unit.strip()})" if unit else ""
         control = self.figure.locator(".vgx-controls .jupyter-widgets").filter(
             has=self.page.locator(".widget-label").get_by_text(label, exact=True)
         )

@@ -1,9 +1,12 @@
 """The built book asks nobody, complains of nothing, and shows what Python computes; broken copies of it are caught."""
 
+import gzip
 import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pytest
@@ -29,7 +32,7 @@ def test_a_page_opens_from_a_file_without_another_host_or_a_complaint(name, book
     page.mouse.wheel(0, 100_000)  # what is loaded lazily
     for lab in WITH_LABS.get(name, []):
         built.place(name, lab).on(page)
-    page.evaluate("new Promise((done) => requestIdleCallback(() => setTimeout(done, 100)))")
+    page.evaluate("new Promise((done) => requestIdleCallback(() => setTimeout(done, 100), { timeout: 2000 }))")
 
 
 @pytest.fixture
@@ -51,6 +54,33 @@ def test_the_book_works_from_a_server(server, open_page):
         page = open_page(server + name, host=server)
         for lab in labs:
             assert built.place(name, lab).on(page).complaints() == []
+
+
+# ------------------------------------------------------------------------------------------------ light
+
+
+FIRST = "book/intro.html"
+MOST_BYTES, MOST_MORE = 900_000, 600_000
+"""Of a page with all that it loads, gzipped; and of what a lesson adds for a reader of the first page."""
+
+
+def loaded(name, book, open_page) -> dict[str, int]:
+    """What a page loads: each file and its bytes, gzipped where it is not compressed already."""
+    page, urls = open_page("about:blank"), []
+    page.on("request", lambda request: urls.append(request.url))
+    page.goto((book / name).as_uri(), wait_until="networkidle")
+    files = {Path(unquote(urlparse(url).path)) for url in urls if url.startswith("file:")}
+    packed = {".woff2", ".png"}
+    return {
+        path: len(path.read_bytes() if path.suffix in packed else gzip.compress(path.read_bytes(), 6)) for path in files
+    }
+
+
+@pytest.mark.parametrize("name", WITH_LABS)
+def test_a_page_with_all_its_labs_is_light(name, book, open_page):
+    page, first = loaded(name, book, open_page), loaded(FIRST, book, open_page)
+    assert 100_000 < sum(page.values()) <= MOST_BYTES
+    assert sum(size for path, size in page.items() if path not in first) <= MOST_MORE
 
 
 # ------------------------------------------------------------------------------------------------ static = live
@@ -119,7 +149,7 @@ def broken(book, tmp_path):
 def test_a_request_to_another_host_is_noticed(planted, broken, browser):
     page = browser.new_page()
     watch = built.Watch(page)
-    page.goto((broken(PAGES[0], "</head>", planted + "</head>") / PAGES[0]).as_uri())
+    page.goto((broken(FIRST, "</head>", planted + "</head>") / FIRST).as_uri(), wait_until="networkidle")
     page.close()
     assert any("//cdn.example.org/x" in complaint for complaint in watch.complaints if "console" not in complaint)
 
@@ -128,7 +158,7 @@ def test_a_request_to_another_host_is_noticed(planted, broken, browser):
 def test_a_complaint_of_a_page_is_noticed(planted, broken, browser):
     page = browser.new_page()
     watch = built.Watch(page)
-    page.goto((broken(PAGES[0], "</head>", f"<script>{planted}</script></head>") / PAGES[0]).as_uri())
+    page.goto((broken(FIRST, "</head>", f"<script>{planted}</script></head>") / FIRST).as_uri())
     page.close()
     assert len(watch.complaints) == 1
 

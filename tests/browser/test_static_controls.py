@@ -31,7 +31,7 @@ def test_the_keyboard_moves_every_control_by_one(shown):
     for name, stops in shown.lab.axes.items():
         field, position = shown.control(name), stops.index(state[name])
         step = 1 if position + 1 < len(stops) else -1
-        before = shown.reading
+        before = shown.reading, shown.drawn()
         field.focus()
         if isinstance(shown.lab.controls[name], Slider):
             field.press("ArrowRight" if step > 0 else "ArrowLeft")
@@ -43,7 +43,7 @@ def test_the_keyboard_moves_every_control_by_one(shown):
         shown.settle()
         state[name] = stops[position + step]
         assert shown.complaints(**state) == []
-        assert shown.reading != before
+        assert (shown.reading, shown.drawn()) != before
 
 
 def test_the_mouse_moves_every_control_to_both_ends(shown):
@@ -69,8 +69,8 @@ def test_no_control_is_ignored(shown):
 
 
 def flood(shown, seconds, events_a_second=50):
-    """Move a control fifty times a second, then ten times at once; say what was shown last, meanwhile and after."""
-    name = next(iter(shown.lab.controls))
+    """Move a slider fifty times a second, then ten times at once; say what was shown last, meanwhile and after."""
+    name = next(name for name, control in shown.lab.controls.items() if isinstance(control, Slider))
     return shown.figure.evaluate(
         """async (figure, [name, stops, seconds, rate]) => {
             const input = figure.querySelector(`.vgx-controls [name="${name}"]`);
@@ -99,7 +99,7 @@ def flood(shown, seconds, events_a_second=50):
 
 
 def test_of_fifty_moves_a_second_the_last_wins_and_nothing_piles_up(shown):
-    seen = flood(shown, seconds=4)
+    seen = flood(shown, seconds=2)
     assert seen["last"] == shown.lab.axes[seen["name"]][seen["position"]]
     assert 1 <= seen["during"] <= seen["events"]
     assert seen["after"] <= 2
@@ -133,7 +133,7 @@ def test_an_address_opens_exactly_its_state(place, open_page):
 
 def test_a_partial_or_broken_address_falls_back_to_the_defaults_and_says_so(shown):
     state, lab = other_state(shown.lab), shown.lab
-    broken = ["none-such", "", "NaN", "Infinity", "1e999", "-1", "<img src=x onerror=alert(1)>", "%ff", "__proto__"]
+    broken = ["none-such", "", "NaN", "Infinity", "1e999", "-1e9", "<img src=x onerror=alert(1)>", "%ff", "__proto__"]
     for i, name in enumerate(lab.controls):
         rest = {other: value for other, value in state.items() if other != name}
         for value in [None, *broken[i :: len(lab.controls)]]:
@@ -244,7 +244,9 @@ def test_the_csv_has_the_numbers_of_the_figure(shown):
     assert header[:3] == ["series", "x", "y"]
     assert [row[0] for row in rows] == [name for name, *_ in expected]
     numbers = np.array([row[1:] for row in rows], float)
-    np.testing.assert_array_equal(numbers.reshape(-1, 2), np.reshape([pair for _, *pair in expected], (-1, 2)))
+    drawn = np.reshape(np.array([pair for _, *pair in expected], float), (-1, 2))
+    np.testing.assert_allclose(numbers.reshape(-1, 2), drawn, rtol=0.005)  # three digits
+    assert (numbers.reshape(-1, 2)[drawn == np.rint(drawn)] == drawn[drawn == np.rint(drawn)]).all()
 
 
 def test_the_csv_has_the_cells_of_a_field(specimens, open_page):
@@ -275,7 +277,7 @@ def test_a_prediction_is_compared_kept_over_a_reload_and_shown(shown):
     guess, field = (predict.choices[0] if predict.choices else -2.5), form.locator('[name="guess"]')
     answer, show = form.locator(".vgx-answer"), form.get_by_role("button", name="Show me")
     form.get_by_role("button", name="Keep my answer").click()
-    assert answer.text_content() == ""
+    assert answer.text_content() == "Give an answer first."
     assert show.is_hidden()
     field.select_option(guess) if predict.choices else field.fill(str(guess))
     field.press("Enter") if not predict.choices else form.get_by_role("button", name="Keep my answer").click()

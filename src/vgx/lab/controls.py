@@ -101,7 +101,8 @@ class Slider:
 
     def text(self, value: float) -> str:
         """Write a value with its unit."""
-        return f"{value}{self.unit}" if self.integer else f"{value:g}{self.unit}"
+        unit = self.unit.removesuffix("s") if value == 1 else self.unit  # 1 layer
+        return f"{value}{unit}" if self.integer else f"{value:g}{unit}"
 
 
 def _whole(name: str, value: object) -> int:

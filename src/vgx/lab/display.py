@@ -1,6 +1,7 @@
 """Where it is decided how a lab is shown."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,4 +25,13 @@ def mimebundle(lab: Lab) -> dict[str, Any]:
         return {"text/html": static.render(lab, folder), "text/plain": lab.alt}
     from . import live
 
+    let_colab_show_widgets()
     return live.widget(lab)._repr_mimebundle_()
+
+
+def let_colab_show_widgets() -> None:
+    """Ask Colab, where we are there, to show Plotly's widget: it shows only a few kinds unasked."""
+    with suppress(ImportError):
+        from google.colab import output
+
+        output.enable_custom_widget_manager()

@@ -238,24 +238,32 @@ def _box(name: str, *children: "ipywidgets.Widget") -> "ipywidgets.Box":
     return widgets.HBox(children).add_class(name)
 
 
+def _step(low: float, high: float, default: float) -> float:
+    """Cut a range into about 200 steps, one of which ends at the default: the page stops at whole steps only."""
+    part = default - low or high - low
+    return part / max(1, round(200 * part / (high - low)))
+
+
 def _field(lab: Lab, name: str, control: Control) -> "ipywidgets.Widget":
     """Make the widget of a control. Over a recording, sliders know the recorded values only."""
     import ipywidgets as widgets
 
+    unit = f" ({control.unit.strip()})" if isinstance(control, Slider) and control.unit else ""
     common = {
-        "description": control.label or name.replace("_", " "),
+        "description": (control.label or name.replace("_", " ")) + unit,
         "style": {"description_width": "initial"},
     }
     if isinstance(control, Slider) and isinstance(lab.compute, Grid):
         stops = [(control.text(stop), stop) for stop in control.stops]
         return widgets.SelectionSlider(options=stops, value=control.default, **common)
     if isinstance(control, Slider):
-        kind, low, high = widgets.FloatSlider, control.low, control.high
+        low, high, default = control.low, control.high, control.default
         if control.integer:
-            return widgets.IntSlider(control.default, min=low, max=high, **common)
+            return widgets.IntSlider(default, min=low, max=high, **common)
+        kind = widgets.FloatLogSlider if control.log else widgets.FloatSlider
         if control.log:
-            kind, (low, high) = widgets.FloatLogSlider, np.log10([low, high])
-        step = (high - low) / 200
+            low, high, default = np.log10([low, high, default])
+        step = _step(low, high, default)
         return kind(control.default, min=low, max=high, step=step, readout_format=".3g", **common)
     if isinstance(control, Choice):
         options = [(control.text(option), option) for option in control.options]

@@ -11,15 +11,18 @@
 
   const SPECIAL = { nan: NaN, inf: Infinity, "-inf": -Infinity, zero: 0 };
 
-  function integers({ planes, bytes }) {
+  function integers({ order, planes, bytes }) {
     const text = atob(bytes);
     const count = text.length / planes;
     const out = new Float64Array(count);
     let value = 0;
+    let slope = 0;
     for (let i = 0; i < count; i++) {
       let zigzag = 0;
       for (let p = planes - 1; p >= 0; p--) zigzag = zigzag * 256 + text.charCodeAt(p * count + i);
-      value += zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2;
+      const difference = zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2;
+      slope = order === 2 ? slope + difference : difference;
+      value += slope;
       out[i] = value;
     }
     return out;
@@ -182,6 +185,7 @@
         this.reading.textContent = this.readings.at(state);
         const ms = performance.now() - start;
         await drawn;
+        for (const button of this.plot.querySelectorAll(".modebar-btn:not([aria-label])")) button.setAttribute("aria-label", button.dataset.title);
         const detail = { lab: this.payload.name, state: this.values(), ms };
         this.figure.dispatchEvent(new CustomEvent("vgx:updated", { bubbles: true, detail }));
       } catch (error) {
@@ -243,13 +247,13 @@
       const lines = [traces.some(({ z }) => z) ? "series,x,y,z" : "series,x,y"];
       for (const trace of traces) {
         const name = `"${String(trace.name || "").replaceAll('"', '""')}"`;
-        for (const point of points(trace)) lines.push([name, ...point].join());
+        for (const point of points(trace)) lines.push([name, ...point.map(rounded)].join());
       }
       const url = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
       const anchor = Object.assign(document.createElement("a"), { href: url, download: `${this.payload.name}.csv` });
       anchor.click();
       URL.revokeObjectURL(url);
-      this.say("Data saved.");
+      this.say("Data saved, read off the figure to three digits or a thousandth of an axis. In a notebook they are exact.");
     }
 
     reset(forget = true) {
@@ -295,6 +299,11 @@
     return z.flatMap((row, i) => Array.from(row, (value, j) => [x ? x[j] : j, y ? y[i] : i, value]));
   }
 
+  /** The figures of a number that its place in the figure warrants; whole numbers are exact. */
+  function rounded(value) {
+    return typeof value !== "number" || Number.isInteger(value) ? value : Number(value.toPrecision(3));
+  }
+
   function matches(stop, text) {
     if (typeof stop === "number") return text.trim() !== "" && Math.abs(Number(text) - stop) <= 1e-9 * Math.abs(stop);
     return String(stop) === text;
@@ -310,7 +319,10 @@
       form.addEventListener("submit", (event) => {
         event.preventDefault();
         const guess = form.elements.guess.value.trim();
-        if (guess === "") return;
+        if (guess === "") {
+          form.querySelector(".vgx-answer").textContent = "Give an answer first.";
+          return;
+        }
         this.keep(guess);
         this.compare(guess);
       });

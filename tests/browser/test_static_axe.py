@@ -1,0 +1,38 @@
+"""axe-core finds nothing on any page, on a desktop and on a phone, in the light and in the dark."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser import built
+
+PAGES = [page for page in built.pages() if page not in ("index.html", "404.html")]  # these have no theme
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+OPTIONS = {"resultTypes": ["violations"], "preload": False}  # (to fetch style sheets again fails on file://)
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(name, size, book, open_page):
+    page = open_page(book / name, viewport=size, reduced_motion="reduce")
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+        for lab in built.pages_with_labs().get(name, []):
+            built.place(name, lab).on(page)
+        found += [
+            f"{scheme}: {violation['id']}: {node['html']} {node['failureSummary']}"
+            for violation in Axe().run(page, options=OPTIONS).response["violations"]
+            for node in violation["nodes"]
+        ]
+    assert found == []
+
+
+def test_axe_finds_what_is_planted(book, open_page):
+    page = open_page(book / PAGES[0], reduced_motion="reduce")
+    page.evaluate("() => document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=\"data:,\">')")
+    assert "image-alt" in [violation["id"] for violation in Axe().run(page, options=OPTIONS).response["violations"]]
