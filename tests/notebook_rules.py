@@ -128,13 +128,30 @@ def paths(notebook) -> Iterator[str]:
             yield f"cell {number}: names a path of a machine: {text[found.start() :].split()[0]}"
 
 
+def directives(notebook) -> Iterator[str]:
+    """No Sphinx directive: a notebook is read in JupyterLab and Colab, too, and they lose what stands in one."""
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown" and (found := re.search(r"^(```|:::)\{.*", cell.source, re.MULTILINE)):
+            yield f"cell {number}: {found[0]} is shown by the book only; for a solution use <details>"
+
+
+def solutions(notebook) -> Iterator[str]:
+    """A folded cell stands under a folded heading: JupyterLab unfolds the output of every cell that it runs."""
+    is_folded = False
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown" and cell.source.startswith("#"):
+            is_folded = bool(cell.metadata.get("jp-MarkdownHeadingCollapsed"))
+        if "hide-cell" in _tags(cell) and not is_folded:
+            yield f"cell {number}: needs a heading above it with the metadata 'jp-MarkdownHeadingCollapsed': true"
+
+
 def size(path: Path) -> Iterator[str]:
     """The file is small: what was drawn does not stay in it."""
     if path.stat().st_size >= MOST_BYTES:
         yield f"{path.stat().st_size} bytes, must be less than {MOST_BYTES}"
 
 
-RULES = (outputs, checked, escapes, length, tags, title, sections, kernel, ids, paths)
+RULES = (outputs, checked, escapes, length, tags, title, sections, kernel, ids, paths, directives, solutions)
 
 
 def problems(path: Path) -> dict[str, list[str]]:

@@ -8,10 +8,18 @@ import numpy as np
 from vgx import figures
 from vgx.verdict import Verdict, powers_of_ten_per_ten_layers, verdict_of_norms
 
+from .draw_bars import bars_reading, neuron_bars
+from .draw_chain import chain_reading, scalar_chain
+from .draw_spread import spread, spread_reading
 from .measure import DEEPEST, N_NETS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+__all__ = [
+    "bars_reading", "chain_reading", "exponent_at_first_layer", "gradient_norm_by_layer", "gradient_reading",
+    "neuron_bars", "scalar_chain", "spread", "spread_reading",
+]  # fmt: skip
 
 NAMES = {"xavier_normal": "Xavier", "he_normal": "He", "normal": "N(0, 1)"}
 
@@ -42,11 +50,16 @@ def gradient_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]
         return (
             f"{network}: dead. The signal itself sinks below 10⁻³⁵, the end of float32 here, and no gradient is left."
         )
-    slope = f"{powers_of_ten_per_ten_layers(data['median']):+.1f}".replace("-", "−")
+    slope, theory = (powers_of_ten_per_ten_layers(data[name]) for name in ("median", "theory"))
+    predicted = f"; theory: {_signed(theory)}" if np.isfinite(theory) else ""
     return (
         f"{network}: the first layer's gradient is {figures.power_of_ten(first)} times the last one's: {verdict} "
-        f"({slope} powers of ten per ten layers)."
+        f"({_signed(slope)} powers of ten per ten layers{predicted})."
     )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
 
 
 def exponent_at_first_layer(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> float:

@@ -8,9 +8,19 @@ import numpy as np
 
 from vgx import theory
 from vgx.activation import activations
+from vgx.arguments import whole_number
 from vgx.datasets import digits
 from vgx.initializer import initializers
 from vgx.network import Network, gradient_norms
+from vgx.registry import unknown_name
+
+from .measure_chain import chain_ratios, scalar_chain, unsaturated_window
+from .measure_spread import log_ratio_moments, spread
+
+__all__ = [
+    "chain_ratios", "gradient_norm_by_layer", "log_ratio_moments", "neuron_bars", "scalar_chain", "spread",
+    "unsaturated_window",
+]  # fmt: skip
 
 WIDTH = 128
 DEEPEST = 50
@@ -96,3 +106,58 @@ def _predicted(x: np.ndarray, depth: int, scales: np.ndarray, activation: str, i
     )
     with np.errstate(all="ignore"):
         return np.sqrt(np.mean(profile**2, axis=-2))
+
+
+HIDDEN_WIDTH = 30
+SHOWN = 6
+RECIPES = {  # the initializer of the weights, the standard deviation of the biases
+    "nielsen": ("lecun_normal", 1.0),
+    "xavier_normal": ("xavier_normal", 0.0),
+    "he_normal": ("he_normal", 0.0),
+    "normal": ("normal", 1.0),
+}
+
+
+def neuron_bars(
+    hidden: int, initializer: str, activation: str, draw: int, *, n_inputs: int = 1000, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Gradient of the cost with respect to each hidden bias of a digits classifier, before its first step.
+
+    The network is 64-30-...-30-10, with sigmoid outputs and cross-entropy; pixels lie in [0, 1] and the gradient is
+    the mean over the first ``n_inputs`` digits.
+
+    Parameters
+    ----------
+    hidden : int
+        Number of hidden layers, of 30 neurons each.
+    initializer : str
+        "nielsen" draws weights from N(0, 1/n_in) and biases from N(0, 1), "normal" both from N(0, 1); "xavier_normal"
+        and "he_normal" have biases 0.
+    activation : str
+        Name of the hidden neurons' φ.
+    draw : int
+        Which network, from 1.
+
+    Returns
+    -------
+    dict
+        ``gradients``: |∂C/∂b| of the first six neurons, shape (hidden, 6). ``speeds``: ‖∂C/∂b‖ of each hidden layer,
+        shape (hidden,). Layer 1 first.
+
+    References
+    ----------
+    Nielsen (2015), Neural networks and deep learning, chapter 5.
+    """
+    if initializer not in RECIPES:
+        raise ValueError(unknown_name("initializer", initializer, RECIPES))
+    weights, bias_std = RECIPES[initializer]
+    rng = np.random.default_rng((seed, whole_number("draw", draw)))
+    hidden, options = whole_number("hidden", hidden), {"initializer": weights, "bias_std": bias_std, "rng": rng}
+    data, n_inputs = digits(standardize=False), whole_number("n_inputs", n_inputs)
+    x, y = data.x[:n_inputs] / 16, np.eye(10)[data.y[:n_inputs]]
+    outputs = Network.sample(depth=1, width=10, n_inputs=HIDDEN_WIDTH, activation="sigmoid", **options)
+    net = Network.sample(depth=hidden, width=HIDDEN_WIDTH, n_inputs=x.shape[1], activation=activation, **options)
+    trace = net.forward(x)
+    error = outputs.forward(trace.activations[-1]).activations[-1] - y  # ∂C/∂z of sigmoid with cross-entropy
+    biases = np.array(net.backward(trace, error @ outputs.weights[0].T / len(x)).biases)
+    return {"gradients": np.abs(biases[:, :SHOWN]), "speeds": np.linalg.norm(biases, axis=1)}
