@@ -5,10 +5,10 @@
 - What was executed or read with another package is dropped, whatever the caches think.
 - Plotly and a lab's payload are loaded, deferred, only by pages that show a lab.
 - Mathematics is rendered at build time; icons are a style sheet of the few that the pages show.
+- Pages have a description and a preview; the page on the API lists what the package has.
 """
 
 import hashlib
-import html
 import os
 import re
 import shutil
@@ -21,7 +21,6 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from pkgutil import iter_modules
-from textwrap import shorten
 from typing import Any
 
 from docutils import nodes
@@ -35,7 +34,7 @@ from vgx.lab.display import STATIC_FOLDER
 from vgx.lab.spec import one_blas_thread
 from vgx.registry import unknown_name
 
-from . import icons, mathematics, vendor
+from . import api, icons, mathematics, pages, vendor
 
 PAYLOAD = re.compile(r'data-payload="([\w-]+)"')
 NOT_SERVED = ("vendor", "locales", "scripts/*.map", "*webpack-macros.html", "katex.min.js", "sphinx-thebe.*")
@@ -46,11 +45,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.connect("config-inited", configure, priority=1)
     app.connect("builder-inited", compute_labs, priority=1)
-    app.connect("html-page-context", describe_page)
     app.connect("html-page-context", add_labs_to_page, priority=900)
     app.connect("build-finished", finish)
     app.add_directive("lab", LabDirective)
-    mathematics.setup(app)
+    for part in (api, mathematics, pages):
+        part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}
 
 
@@ -145,15 +144,6 @@ def all_labs() -> Iterator[Lab]:
 # ------------------------------------------------------------------------------------------------ while writing
 
 
-def describe_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Take a page's first paragraph for its description, unless it has one."""
-    paragraph = doctree and doctree.next_node(nodes.paragraph)
-    metatags = context.get("metatags", "")
-    if paragraph and 'name="description"' not in metatags:
-        words = html.escape(shorten(paragraph.astext(), 160, placeholder=" …"))
-        context["metatags"] = f'{metatags}<meta name="description" content="{words}" />'
-
-
 def add_labs_to_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Let a page with labs load Plotly, the lab's script and its payloads."""
     payloads = dict.fromkeys(PAYLOAD.findall(context.get("body", "")))
@@ -175,9 +165,9 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         return
     if app.builder.format == "html":
         out = Path(app.outdir)
-        pages = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.html") if "_static" not in path.parts)
-        (out / "_static" / "vgx-icons.css").write_text(icons.style_sheet(pages), encoding="utf-8")
-        shown = set(PAYLOAD.findall(pages))
+        texts = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.html") if "_static" not in path.parts)
+        (out / "_static" / "vgx-icons.css").write_text(icons.style_sheet(texts), encoding="utf-8")
+        shown = set(PAYLOAD.findall(texts))
         unused = [path for path in (out / "_static" / "labs").glob("*.js") if path.stem not in shown]
         unused += [path for pattern in NOT_SERVED for path in (out / "_static").glob(pattern)]
         for path in unused:
