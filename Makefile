@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.installed-requirements
 CODE := src tests bench .ci $(wildcard notebooks)
 
-.PHONY: help lab book test bench lint clean picture freeze html chromium
+.PHONY: help lab book zip test bench lint clean address picture freeze html chromium
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ lab: $(READY) ## open the lessons in JupyterLab, live
 
 book: html ## build the book, print its address, open it where there is a browser
 	@$(PY) .ci/show.py _build/html/index.html
+
+zip: html ## pack the built book into one file to carry along
+	@$(PY) .ci/pack.py _build/html dist/vgx-book.zip
 
 test: html chromium ## build the book and run all tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
@@ -40,6 +43,9 @@ freeze: $(READY) ## write the installed versions into constraints.txt
 	$(PY) -m pip list --format=freeze --exclude-editable --exclude vgx --exclude pip --exclude setuptools --exclude wheel \
 	| sed 's/+.*//' | sort -f; } > $(VENV)/constraints.txt
 	mv $(VENV)/constraints.txt constraints.txt
+
+address: $(PY) ## write the repository's address everywhere: make address URL=https://github.com/owner/name
+	@$(PY) .ci/address.py "$(URL)"
 
 clean: ## remove what was built (not .venv)
 	rm -rf _build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
