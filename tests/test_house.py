@@ -1,5 +1,6 @@
 """The repository keeps its own rules: imports, form, pins, sizes, a test file for each module."""
 
+import importlib.metadata
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 from tests.notebook_rules import MACHINE_PATH
 
@@ -111,8 +113,8 @@ def test_no_tracked_file_names_a_path_of_a_machine():
 
 def test_no_tracked_file_names_a_package_registry():
     hosts = {name: found[0] for name, text in tracked_texts().items() if (found := HOST.search(text))}
-    # CI takes torch without CUDA from PyTorch's own index
-    assert {name for name in hosts if not name.startswith(".github/workflows/")} == set()
+    # CI and Binder take torch without CUDA from PyTorch's own index
+    assert {name for name in hosts if not name.startswith((".github/workflows/", ".binder/"))} == set()
 
 
 # (in pieces, or this file would name such paths itself)
@@ -163,6 +165,17 @@ def canonical(name: str) -> str:
 def test_every_requirement_is_pinned_alike_in_both_files():
     constraints = pins("constraints.txt")
     assert {name: constraints.get(name) for name in pins("requirements.txt")} == pins("requirements.txt")
+
+
+@pytest.mark.parametrize("python", ["3.11.2", "3.12.0", "3.13.0"])
+def test_all_that_is_pinned_installs_with_debians_python_and_the_first_of_each_version(python):
+    pinned = pins("constraints.txt")
+    refused = {
+        each.name: each.metadata["Requires-Python"]
+        for each in importlib.metadata.distributions()
+        if canonical(each.name) in pinned and python not in SpecifierSet(each.metadata["Requires-Python"] or "")
+    }
+    assert refused == {}, f"these do not install with Python {python}"
 
 
 def test_the_constraints_do_not_hold_the_package_itself():

@@ -108,6 +108,7 @@ def _unpack(archive: Path, package: Package, target: Path) -> None:
         content = Path(unfinished) / "content"
         for member in tar.getmembers():
             if member.name.startswith(package.folder + "/") and member.name.endswith(package.wanted):
-                member.name = str(Path(member.name).relative_to(package.folder))
-                tar.extract(member, content, filter="data")
+                path = content / Path(member.name).relative_to(package.folder)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(tar.extractfile(member).read())  # (extract's filters came with Python 3.11.4)
         content.rename(target)  # whole or not at all
