@@ -24,6 +24,9 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "_build"
 BOOK = BUILD / "html"
 LAB = re.compile(r'<figure class="vgx-lab" data-lab="([\w-]+)"')
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+AXE = {"resultTypes": ["violations"], "preload": False}  # (to fetch style sheets again fails on file://)
 WITHIN = 0.002
 """Static equals live if nowhere apart by more than this fraction of the visible range."""
 
@@ -32,6 +35,11 @@ def pages() -> list[str]:
     """Every page of the book; its front page alone, which then is missing, if none was built."""
     found = [path.relative_to(BOOK) for path in sorted(BOOK.rglob("*.html"))]
     return [path.as_posix() for path in found if path.parts[0] != "_static"] or ["index.html"]
+
+
+def themed_pages() -> list[str]:
+    """The pages in the theme: all but the one that forwards and the one for wrong addresses."""
+    return [page for page in pages() if page not in ("index.html", "404.html")]
 
 
 def pages_with_labs() -> dict[str, list[str]]:

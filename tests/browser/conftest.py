@@ -43,7 +43,7 @@ def open_page(browser, book):
     opened = []
 
     def open_(address: str | Path, *, watched: bool = True, host: str = "file:///", **options):
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context = browser.new_context(**{"viewport": built.DESKTOP, **options})
         context.set_default_timeout(30_000)
         page = context.new_page()
         opened.append((context, built.Watch(page, host) if watched else None))
@@ -93,7 +93,7 @@ def place(request, book, specimens) -> built.Place:
 @pytest.fixture(scope="module")
 def lab_page(place, browser):
     """One open page for all tests of a lab in a module: opening takes longer than most of them."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport=built.DESKTOP)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
     watch = built.Watch(page)

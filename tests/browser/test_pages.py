@@ -3,11 +3,8 @@
 import inspect
 import re
 import runpy
-import threading
 import zipfile
 import zlib
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,12 +14,12 @@ from pybtex.database import parse_file
 
 import vgx
 from tests.browser import built
+from tests.browser.server import Quiet, serve
 from vgx.book import api, pages
 
 ROOT = built.ROOT
 ADDRESS = re.search(r'^Repository = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]
 FOLDER = "/" + pages.site(ADDRESS).split("/", 3)[3]  # /name/
-OPTIONS = {"resultTypes": ["violations"], "preload": False}
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +31,7 @@ pytestmark = pytest.mark.browser
 def github_pages(book):
     """The book as GitHub Pages serves it: below a folder, with 404.html in answer to any wrong address."""
 
-    class Handler(SimpleHTTPRequestHandler):
+    class GitHubPages(Quiet):
         def translate_path(self, path):
             inside = path.startswith(FOLDER)
             return super().translate_path(path.removeprefix(FOLDER.rstrip("/")) if inside else "/nowhere")
@@ -46,15 +43,8 @@ def github_pages(book):
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(book))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serve(book, GitHubPages) as address:
+        yield address
 
 
 @pytest.mark.parametrize("wrong", ["nothing.html", "notebooks/no_such_lesson.html", "a/b/c/", "book/intro.htm?x=1#y"])
@@ -81,8 +71,8 @@ def test_without_a_script_a_wrong_address_leads_to_the_published_book(book, open
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_the_page_for_wrong_addresses(scheme, book, open_page):
-    page = open_page(book / "404.html", color_scheme=scheme, viewport={"width": 390, "height": 844})
-    assert Axe().run(page, options=OPTIONS).response["violations"] == []
+    page = open_page(book / "404.html", color_scheme=scheme, viewport=built.PHONE)
+    assert Axe().run(page, options=built.AXE).response["violations"] == []
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 

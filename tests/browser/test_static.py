@@ -2,9 +2,6 @@
 
 import gzip
 import shutil
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -13,6 +10,7 @@ import pytest
 
 from tests.browser import built, specimen_labs
 from tests.browser.built import LabOnPage
+from tests.browser.server import serve
 
 PAGES = built.pages()
 WITH_LABS = built.pages_with_labs()
@@ -35,25 +33,12 @@ def test_a_page_opens_from_a_file_without_another_host_or_a_complaint(name, book
     page.evaluate("new Promise((done) => requestIdleCallback(() => setTimeout(done, 100), { timeout: 2000 }))")
 
 
-@pytest.fixture
-def server(book):
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(book))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
-
-
-def test_the_book_works_from_a_server(server, open_page):
-    for name, labs in WITH_LABS.items():
-        page = open_page(server + name, host=server)
-        for lab in labs:
-            assert built.place(name, lab).on(page).complaints() == []
+def test_the_book_works_from_a_server(book, open_page):
+    with serve(book) as address:
+        for name, labs in WITH_LABS.items():
+            page = open_page(f"{address}/{name}", host=address)
+            for lab in labs:
+                assert built.place(name, lab).on(page).complaints() == []
 
 
 # ------------------------------------------------------------------------------------------------ light

@@ -6,16 +6,11 @@ from playwright.sync_api import expect
 
 from tests.browser import built
 
-PAGES = [page for page in built.pages() if page not in ("index.html", "404.html")]  # these have no theme
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 900}
-OPTIONS = {"resultTypes": ["violations"], "preload": False}  # (to fetch style sheets again fails on file://)
-
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("size", [built.DESKTOP, built.PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("name", built.themed_pages())
 def test_axe_finds_nothing(name, size, book, open_page):
     page = open_page(book / name, viewport=size, reduced_motion="reduce")
     found = []
@@ -26,13 +21,13 @@ def test_axe_finds_nothing(name, size, book, open_page):
             built.place(name, lab).on(page)
         found += [
             f"{scheme}: {violation['id']}: {node['html']} {node['failureSummary']}"
-            for violation in Axe().run(page, options=OPTIONS).response["violations"]
+            for violation in Axe().run(page, options=built.AXE).response["violations"]
             for node in violation["nodes"]
         ]
     assert found == []
 
 
 def test_axe_finds_what_is_planted(book, open_page):
-    page = open_page(book / PAGES[0], reduced_motion="reduce")
+    page = open_page(book / built.themed_pages()[0], reduced_motion="reduce")
     page.evaluate("() => document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=\"data:,\">')")
-    assert "image-alt" in [violation["id"] for violation in Axe().run(page, options=OPTIONS).response["violations"]]
+    assert "image-alt" in [violation["id"] for violation in Axe().run(page, options=built.AXE).response["violations"]]

@@ -8,9 +8,6 @@ from playwright.sync_api import expect
 
 from tests.browser import built
 
-PAGES = [page for page in built.pages() if page not in ("index.html", "404.html")]  # these have no theme
-PHONE = {"width": 390, "height": 844}
-
 pytestmark = pytest.mark.browser
 
 BOXES = "row => [row, ...row.children].map((each) => each.getBoundingClientRect().toJSON())"
@@ -49,22 +46,22 @@ def faint_texts(shown):
 # ------------------------------------------------------------------------------------------------ on a phone
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", built.themed_pages())
 def test_no_page_scrolls_sideways_on_a_phone(name, book, open_page):
-    page = open_page(book / name, viewport=PHONE, is_mobile=True, has_touch=True)
+    page = open_page(book / name, viewport=built.PHONE, is_mobile=True, has_touch=True)
     for lab in built.pages_with_labs().get(name, []):
         built.place(name, lab).on(page)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= built.PHONE["width"]
 
 
 def test_on_a_phone_the_controls_stand_one_below_the_other(place, open_page):
-    shown = place.on(open_page(place.path, viewport=PHONE, is_mobile=True, has_touch=True))
+    shown = place.on(open_page(place.path, viewport=built.PHONE, is_mobile=True, has_touch=True))
     boxes = [shown.control(name).locator("xpath=..").bounding_box() for name in place.lab.controls]
     for above, below in itertools.pairwise(boxes):
         assert below["y"] >= above["y"] + above["height"]
     for box in [*boxes, shown.figure.locator(".main-svg").first.bounding_box()]:
         assert box["x"] >= 0
-        assert box["x"] + box["width"] <= PHONE["width"]
+        assert box["x"] + box["width"] <= built.PHONE["width"]
     for name in place.lab.controls:
         assert shown.control(name).bounding_box()["height"] >= 24 or place.lab.controls[name].stops == (False, True)
     assert shown.complaints() == []
@@ -73,7 +70,7 @@ def test_on_a_phone_the_controls_stand_one_below_the_other(place, open_page):
 def test_label_control_and_value_leave_each_other_alone(place, open_page):
     page = open_page(place.path)
     shown = place.on(page)
-    for width in (PHONE["width"], 640, 800, 1280):
+    for width in (built.PHONE["width"], 640, 800, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         for name in place.lab.controls:
             row = shown.control(name).locator("xpath=..")
