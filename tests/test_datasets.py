@@ -5,8 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vgx import datasets
-from vgx.datasets import digits
+from vgx.datasets import digits, handwritten
 
 
 def test_digits_are_those_of_scikit_learn():
@@ -47,10 +46,10 @@ def test_scikit_learn_is_not_even_imported_for_it_takes_80_mb():
 
 
 def test_without_scikit_learn_or_its_file_the_error_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(datasets, "find_spec", lambda name: None)
+    monkeypatch.setattr(handwritten, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match="scikit-learn, which is not installed: pip install scikit-learn"):
         digits.__wrapped__()
     elsewhere = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
-    monkeypatch.setattr(datasets, "find_spec", lambda name: elsewhere)
+    monkeypatch.setattr(handwritten, "find_spec", lambda name: elsewhere)
     with pytest.raises(FileNotFoundError, match=r"this scikit-learn has no digits at .*digits\.csv\.gz"):
         digits.__wrapped__()
