@@ -429,3 +429,104 @@ def test_moves_and_buttons_make_no_widgets():
     for button in ("Copy link", "Copy as Python", "Data as CSV", "Reset"):
         offered_by(shown, button)
     assert set(registry._instances) == before
+
+
+# A fresh run
+
+
+RECORDED = {"slope": [0.0, 1.0, 2.0]}
+
+
+def recorded_lab(rerun) -> Lab:
+    grid = tabulate(line, RECORDED, progress=False)
+    return lab(compute=grid, rerun=rerun, controls={"slope": Slider(0, 2, default=1, stops=3)})
+
+
+def test_only_a_lab_with_a_rerun_has_the_button():
+    said = offered_by(LiveLab(recorded_lab(line)), "Run it for real")
+    assert said.startswith("Run for real in ")
+    with pytest.raises(StopIteration):
+        offered_by(LiveLab(recorded_lab(None)), "Run it for real")
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_fresh_run_is_shown_with_a_note_until_a_control_moves(running):
+    asked = []
+
+    def steeper(slope):
+        asked.append(slope)
+        return line(slope + 0.5)
+
+    shown = LiveLab(recorded_lab(steeper))
+
+    def act(action, *arguments):
+        async def waited():
+            action(*arguments)
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*others)
+
+        asyncio.run(waited()) if running else action(*arguments)
+
+    act(offered_by, shown, "Run it for real")
+    assert asked == [1.0]
+    assert shown.figure.data[0].y.tolist() == [0, 1.5, 3, 4.5]
+    assert shown.reading.value.startswith("Slope 1 &lt; &amp; ends at 4.5. <em>This is a fresh run, not the recording;")
+    act(shown.fields["slope"].set_trait, "value", 2.0)
+    assert_shows(shown, {"slope": 2.0})
+    act(shown.reset)
+    act(offered_by, shown, "Run it for real")
+    act(offered_by, shown, "Reset")
+    assert_shows(shown, {"slope": 1.0})
+    assert asked == [1.0, 1.0]
+
+
+def test_while_it_runs_the_controls_wait_and_the_seconds_are_counted(monkeypatch):
+    seen = []
+
+    def slow(slope):
+        time.sleep(0.2)
+        return line(slope)
+
+    shown = LiveLab(recorded_lab(slow))
+    wait = asyncio.wait
+    monkeypatch.setattr(asyncio, "wait", lambda tasks, timeout: wait(tasks, timeout=0.04))
+    shown.status.observe(lambda change: seen.append(change["new"]), names="value")
+
+    async def run():
+        offered_by(shown, "Run it for real")
+        assert shown.fields["slope"].disabled
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+
+    asyncio.run(run())
+    assert seen[:2] == ["Running for real …", "Running for real: 0 s so far …"]
+    assert seen[-1].startswith("Run for real in 0.")
+    assert not shown.fields["slope"].disabled
+
+
+def test_a_run_that_fails_says_so_and_lets_the_controls_go():
+    shown = LiveLab(recorded_lab(lambda slope: line(-1.0)))
+    said = offered_by(shown, "Run it for real")
+    assert said == "The run failed: FloatingPointError: slope &lt; 0 is &lt;not&gt; for us"
+    assert not shown.fields["slope"].disabled
+    assert_shows(shown, {"slope": 1.0})
+
+
+@pytest.mark.parametrize("leave", ["reset", "close"])
+def test_a_run_that_nobody_waits_for_changes_nothing(leave):
+    def slow(slope):
+        time.sleep(0.1)
+        return line(0.25)
+
+    shown = LiveLab(recorded_lab(slow))
+    shown.state = {"slope": 2.0}
+
+    async def run():
+        offered_by(shown, "Run it for real")
+        await asyncio.sleep(0.02)
+        offered_by(shown, "Reset") if leave == "reset" else shown.widget.close()
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+
+    asyncio.run(run())
+    if leave == "reset":
+        assert_shows(shown, {"slope": 1.0})
+        assert shown.status.value.startswith("The run is done, but the controls have moved since")

@@ -109,6 +109,26 @@ def test_a_recording_of_another_function_is_refused():
         lab(compute=other)
 
 
+def test_a_fresh_run_is_of_one_state_also_where_an_axis_is_taken_whole():
+    def lines(slope, depth):
+        assert isinstance(slope, tuple)
+        return {"y": [line(each, depth)["y"] for each in slope]}
+
+    grid = tabulate(lines, {"slope": [0.0, 1.0, 2.0], "depth": [2, 3]}, vectorized="slope", progress=False)
+    controls = {"slope": SLOPE, "depth": Slider(2, 3, default=3, stops=(2, 3), integer=True)}
+    recorded = lab(compute=grid, rerun=lines, vectorized=("slope",), controls=controls)
+    assert recorded.fresh_data(slope=1.9)["y"].tolist() == [0, 2, 4]
+    assert recorded(slope=2).rerun is lines
+
+
+def test_a_rerun_must_fit_and_needs_a_recording():
+    grid = tabulate(line, {"slope": [0.0, 1.0, 2.0]}, progress=False)
+    with pytest.raises(ValueError, match="lab 'one-line': rerun does not fit the controls: unknown parameter"):
+        lab(compute=grid, rerun=lambda slop: {})
+    with pytest.raises(ValueError, match="lab 'one-line': rerun is for a recording; here compute runs at every move"):
+        lab(rerun=line)
+
+
 # What is refused
 
 

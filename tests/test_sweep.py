@@ -1,4 +1,4 @@
-"""Tabulating: arguments, errors, vectorized axes, executors, the bar."""
+"""Tabulating: arguments, errors, vectorized axes, executors, the bar; comparing a part."""
 
 import inspect
 import itertools
@@ -16,7 +16,7 @@ import pytest
 
 from tests.tabulated import AXES, assert_same, assert_same_grid, fails_at_scale_4, profile
 from vgx import sweep
-from vgx.sweep import tabulate
+from vgx.sweep import differences, tabulate
 
 # --- arguments and results are checked ---
 
@@ -225,6 +225,41 @@ def test_an_exception_cancels_what_has_not_started():
 def test_what_is_no_executor_is_refused(executor):
     with pytest.raises(ValueError, match=r"executor must be a concurrent\.futures\.Executor, got"):
         tabulate(profile, AXES, executor=executor, progress=False)
+
+
+# --- comparing a part ---
+
+
+def test_differences_are_told_by_state_and_name(grid):
+    part = {"depth": [3], "scale": [0.5, 2.0], "activation": ["relu"]}
+    assert differences(grid, profile, part) == []
+    assert differences(grid, lambda depth, scale, activation: profile(depth, scale, activation, seed=1e-9), part) == []
+    found = differences(grid, lambda depth, scale, activation: profile(depth, 1.1 * scale, activation), part, rtol=0.05)
+    start = "at depth=3, scale=0.5, activation='relu': "
+    assert any(
+        text.startswith(start + "'norms' differs in 2 of 3 values, first: recorded 0.75, now 0.8") for text in found
+    )
+    names = {(text.split(": ")[0], text.split("'")[3]) for text in found}
+    assert {name for _, name in names} == {"norms", "spread", "last"}
+    other = differences(grid, lambda depth, scale, activation: profile(depth + 1, scale), part)
+    assert start + "'norms' has shape (4,), recorded (3,)" in other
+    assert start + "'verdict' differs in 1 of 1 values, first: recorded 'healthy', now 'vanishing'" in other
+    less = differences(
+        grid, lambda depth, scale, activation: {"norms": profile(depth, scale, activation)["norms"]}, part
+    )
+    assert less[0] == start + "recorded norms, spread, dead, verdict, last, now norms"
+
+
+@pytest.mark.parametrize(("now", "same"), [(np.inf, False), (np.nan, True), (0.0, False)])
+def test_nan_differs_from_all_but_nan(now, same):
+    grid = tabulate(lambda k: {"x": np.float16([np.nan, np.inf])}, {"k": [1]}, progress=False)
+    assert (differences(grid, lambda k: {"x": np.float32([now, np.inf])}, {"k": [1]}) == []) == same
+
+
+def test_half_precision_is_compared_with_the_tolerance_that_was_asked_for():
+    grid = tabulate(lambda k: {"x": np.float16(1.0)}, {"k": [1]}, progress=False)
+    assert differences(grid, lambda k: {"x": 1.0004}, {"k": [1]}, rtol=5e-4) == []
+    assert differences(grid, lambda k: {"x": 1.0004}, {"k": [1]}, rtol=3e-4) != []
 
 
 # --- the bar ---

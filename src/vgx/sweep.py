@@ -4,10 +4,11 @@ import importlib.metadata
 import math
 import platform
 import reprlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from contextlib import contextmanager
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +16,16 @@ from vgx.grid import Grid, axis_values, qualified_name, states_of, swept_signatu
 from vgx.recording import Ragged
 
 BAR_AFTER_SECONDS = 2.0
+
+
+class Kept(Protocol):
+    """Where finished calls are kept: each as its states' results in a row."""
+
+    def get(self, state: Mapping, fixed: Mapping) -> list[dict] | None:
+        """Return the results of a call, None if it is not kept."""
+
+    def put(self, state: Mapping, fixed: Mapping, results: Mapping[str, Ragged]) -> None:
+        """Keep the results of a call."""
 
 
 def tabulate(
@@ -68,6 +79,71 @@ def tabulate(
     ...
     ValueError: base=3 is not on the grid; the nearest of its 2 values: 2, 0.5
     """
+    return swept(fn, axes, vectorized=vectorized, executor=executor, progress=progress)
+
+
+def differences(
+    grid: Grid,
+    fn: Callable[..., Mapping],
+    axes: Mapping[str, Sequence],
+    *,
+    vectorized: str | Sequence[str] = (),
+    rtol: float = 1e-6,
+    atol: float = 0.0,
+) -> list[str]:
+    """Compute a small part of a grid anew and say, in a sentence each, which results differ.
+
+    Parameters
+    ----------
+    grid : Grid
+        A recording, say.
+    fn, axes, vectorized
+        As in `tabulate`; ``axes`` names every axis of the grid, with a few of its values.
+    rtol, atol : float
+        A number may differ from the recorded one by ``atol + rtol * |recorded|``; inf equals inf and NaN equals NaN.
+
+    Examples
+    --------
+    >>> grid = tabulate(lambda k: {"x": 2.0 * k}, {"k": range(1000)})
+    >>> differences(grid, lambda k: {"x": k + 1.0}, {"k": [1, 5]})
+    ["at k=5: 'x' differs in 1 of 1 values, first: recorded 10.0, now 6.0"]
+    """
+    again = tabulate(fn, axes, vectorized=vectorized, progress=False)
+    found = []
+    for state in again.states():
+        old, new = grid(**state), again(**state)
+        if old.keys() != new.keys():
+            found.append(f"at {_text(state)}: recorded {', '.join(old)}, now {', '.join(new)}")
+        for name in old:
+            if name in new and (what := _difference(np.asarray(old[name]), np.asarray(new[name]), rtol, atol)):
+                found.append(f"at {_text(state)}: {name!r} {what}")
+    return found
+
+
+def _difference(old: np.ndarray, new: np.ndarray, rtol: float, atol: float) -> str:
+    if old.shape != new.shape:
+        return f"has shape {new.shape}, recorded {old.shape}"
+    if {old.dtype.kind, new.dtype.kind} & set("bU"):
+        other = old != new
+    else:
+        wide = np.result_type(old, np.float64)  # float16 would round the tolerance
+        other = ~np.isclose(new.astype(wide), old.astype(wide), rtol=rtol, atol=atol, equal_nan=True)
+    if not other.any():
+        return ""
+    first = f"recorded {old[other].item(0)!r}, now {new[other].item(0)!r}"
+    return f"differs in {other.sum()} of {other.size} values, first: {first}"
+
+
+def swept(
+    fn: Callable[..., Mapping],
+    axes: Mapping[str, Sequence],
+    *,
+    vectorized: str | Sequence[str] = (),
+    executor: Executor | None = None,
+    progress: bool = True,
+    kept: Kept | None = None,
+) -> Grid:
+    """Tabulate; with ``kept``, ask it for each call first, and give it each call that is done."""
     from tqdm import tqdm
 
     axes = {name: axis_values(name, values) for name, values in axes.items()}
@@ -89,21 +165,31 @@ def tabulate(
     places = places.reshape(len(calls), -1)
     results: list[dict[str, np.ndarray]] = [{}] * places.size
 
-    futures = {executor.submit(partial(fn, **state)): k for k, state in enumerate(calls)} if executor else {}
+    def keep(k: int, rows: Sequence[Mapping]) -> None:
+        for place, arrays in zip(places[k], rows, strict=True):
+            results[place] = arrays
+
+    found = {k: rows for k, state in enumerate(calls) if kept and (rows := kept.get(state, fixed)) is not None}
+    for k, rows in found.items():
+        keep(k, rows)
+    open_calls = {k: partial(fn, **state) for k, state in enumerate(calls) if k not in found}
+    futures = {executor.submit(call): k for k, call in open_calls.items()} if executor else {}
     done = ((futures[future], future.result) for future in as_completed(futures))
-    returned = done if executor else enumerate(partial(fn, **state) for state in calls)
     look = {"desc": qualified_name(fn), "unit": "state", "delay": BAR_AFTER_SECONDS, "leave": False}
+    look |= {"total": places.size, "initial": len(found) * places.shape[1]}
     try:
-        with tqdm(total=places.size, disable=not progress, **look) as bar:
-            for k, result in returned:
+        with tqdm(disable=not progress, **look) as bar:
+            for k, result in done if executor else open_calls.items():
                 with _noting(fn, calls[k]):
-                    for place, arrays in zip(places[k], _by_state(result(), whole), strict=True):
-                        results[place] = arrays
+                    keep(k, rows := list(_by_state(result(), whole)))
+                    if kept:
+                        stops = {name: (value,) for name, value in calls[k].items()} | whole
+                        kept.put(calls[k], fixed, _stored(rows, stops))
                 bar.update(places.shape[1])
     finally:
         for future in futures:
             future.cancel()
-    provenance = {"fixed": fixed, "versions": _versions()}
+    provenance = {"fixed": fixed, "versions": versions(["numpy"])}
     return Grid(qualified_name(fn), axes, _stored(results, axes), signature, provenance)
 
 
@@ -120,12 +206,15 @@ def _noting(fn: Callable, state: Mapping) -> Iterator[None]:
         raise
 
 
-def _versions() -> dict[str, str]:
-    try:
-        vgx = importlib.metadata.version("vgx")
-    except importlib.metadata.PackageNotFoundError:
-        vgx = "not installed"
-    return {"vgx": vgx, "numpy": np.__version__, "python": platform.python_version()}
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python, of this package and of others, as installed."""
+    found = {"python": platform.python_version()}
+    for name in ("vgx", *packages):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
 
 
 def _by_state(result: object, whole: Mapping[str, tuple]) -> Iterator[dict[str, np.ndarray]]:

@@ -18,6 +18,7 @@ from ..sweep import Grid
 from .controls import Choice, Control, Slider
 from .paths import nest, same
 from .question import question
+from .rerun import Rerun
 from .spec import Lab
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class LiveLab:
             _box("vgx-controls", *self.fields.values()),
             self.figure,
             self.reading,
-            _box("vgx-actions", *self.buttons(), self.status),
+            _box("vgx-actions", *self.buttons(), *([Rerun(self).button] if lab.rerun else []), self.status),
         ]
         self.reading.add_class("vgx-reading")
         self.status.add_class("vgx-status")
@@ -177,7 +178,9 @@ class LiveLab:
         )
 
     def reset(self) -> None:
-        """Go back to the opening state."""
+        """Go back to the opening state, and from a fresh run to the recording."""
+        if self.state == self.lab.defaults:
+            self.moved()
         self.state = self.lab.defaults
 
     def offer(self, message: str, text: str) -> None:

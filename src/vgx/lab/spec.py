@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..grid import Grid, swept_signature
 from ..registry import unknown_name
+from ..sweep import tabulate
 from .controls import Control, Predict
 from .paths import Path, flatten
 
@@ -57,6 +58,9 @@ class Lab:
         What kind of figure this is, for somebody who does not see it.
     vectorized : tuple of str
         Controls of which ``compute`` takes all values in one call (see `vgx.tabulate`).
+    rerun : callable, optional
+        Over a recording: the recorded function. Live, a button then runs it for real at the state that is shown. For
+        what takes less than a minute.
     predict : Predict, optional
         A question to answer before looking.
     module : str, optional
@@ -65,8 +69,9 @@ class Lab:
     Raises
     ------
     ValueError
-        If the name is not of that form, ``compute`` does not take a control or needs a parameter that is none, a
-        recording lacks one of the stops, or ``predict`` asks about a state that the static page does not have.
+        If the name is not of that form, ``compute`` or ``rerun`` does not take a control or needs a parameter that is
+        none, a recording lacks one of the stops, ``rerun`` is given without a recording, or ``predict`` asks about a
+        state that the static page does not have.
     """
 
     name: str
@@ -78,6 +83,7 @@ class Lab:
     vectorized: tuple[str, ...] = ()
     predict: Predict | None = None
     module: str = ""
+    rerun: Callable[..., Data] | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", self.name):
@@ -86,12 +92,15 @@ class Lab:
             raise ValueError(f"lab {self.name!r} needs controls (Slider, Choice, Toggle), got {self.controls!r}")
         if not self.module:  # the caller of the generated __init__, as namedtuple finds it
             object.__setattr__(self, "module", sys._getframe(2).f_globals.get("__name__", "__main__"))
-        try:
-            swept_signature(self.compute, self.controls)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"lab {self.name!r}: compute does not fit the controls: {error}") from None
+        for role, function in [("compute", self.compute), *([("rerun", self.rerun)] if self.rerun else [])]:
+            try:
+                swept_signature(function, self.controls)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"lab {self.name!r}: {role} does not fit the controls: {error}") from None
         if isinstance(self.compute, Grid):
             self._check_stops("the recording", self.compute.axes, self.axes)
+        elif self.rerun:
+            raise ValueError(f"lab {self.name!r}: rerun is for a recording; here compute runs at every move already")
         if self.predict:
             at = self.state(**self.predict.at)  # complete, so that no other opening changes the question
             object.__setattr__(self, "predict", replace(self.predict, at=at))
@@ -138,6 +147,12 @@ class Lab:
         """Compute the named arrays of one state."""
         with one_blas_thread():  # two threads are slower on products this small, and now and then far slower
             return self.compute(**self.state(**values))
+
+    def fresh_data(self, **values: Any) -> Data:
+        """Run the recorded function for real at one state."""
+        one = {name: [value] for name, value in self.state(**values).items()}
+        with one_blas_thread():
+            return tabulate(self.rerun, one, vectorized=self.vectorized, progress=False)(**self.state(**values))
 
     def render(self, data: Data, state: State) -> tuple[dict[Path, Any], str]:
         """Draw and read one state, the figure as its leaves. What they raise says at which state."""
