@@ -15,7 +15,7 @@ _HOME = {
     "Toggle": "lab",
     "Predict": "lab",
 }
-_MODULES = ("datasets", "figures", "lab", "lessons", "network", "sweep", "theory", "verdict")
+_MODULES = ("datasets", "figures", "lab", "lessons", "network", "probing", "sweep", "theory", "training", "verdict")
 
 __all__ = [*_HOME, *_MODULES]
 
