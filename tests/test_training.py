@@ -1,5 +1,7 @@
 """Training against loops written by hand, and what must not be lost when it goes wrong."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
