@@ -1,0 +1,15 @@
+"""What lesson 00 draws and says about it."""
+
+from .draw_circuits import and_gates, parity_circuit, parity_reading
+from .draw_loss_curves import loss_curves, loss_reading
+from .draw_speeds import learning_speeds, speeds_reading
+
+__all__ = [
+    "and_gates",
+    "learning_speeds",
+    "loss_curves",
+    "loss_reading",
+    "parity_circuit",
+    "parity_reading",
+    "speeds_reading",
+]

@@ -1,0 +1,139 @@
+"""Circuits for parity: what lesson 00 draws and says about them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vgx import figures
+
+from .measure_circuits import AND, INPUT, NOT, OR, THRESHOLD, gate_count
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+SYMBOLS = {INPUT: "circle", NOT: "triangle-right", AND: "square", OR: "diamond", THRESHOLD: "hexagon"}
+KEYS = {"and_or_not": "▷ NOT, □ AND, ◇ OR", "threshold": "⬡ neuron that steps from 0 to 1"}
+NAMES = {"pairwise": "XOR by pairs", "chain": "a chain of XORs", "two_layers": "two layers"}
+BITS = np.arange(2, 33)
+CROWDED = 40  # gates in a column
+UNITS = 1000  # of the drawing's width and height: whole numbers keep the page small
+
+
+def parity_circuit(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "go.Figure":
+    """Draw a circuit with its signals, and below how the number of gates grows with the number of bits."""
+    kinds, values, wires = data["kinds"], data["values"], data["wires"]
+    x, y = _places(data)
+    crowd = np.bincount(data["layers"])
+    thin = 1.0 if crowd.max() < CROWDED else 0.5
+    wire = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "cliponaxis": False}
+    node = {"type": "scatter", "mode": "markers", "hoverinfo": "skip", "cliponaxis": False}
+    on = wires[values[wires[:, 0]]]
+    traces = [
+        wire | _path(x, y, wires) | {"name": "wires", "opacity": 0.4, "line": {"color": figures.MUTED, "width": thin}},
+        wire | _path(x, y, on) | {"name": "wires that carry a 1", "line": {"color": figures.INK, "width": thin}},
+    ]  # fmt: skip
+    for name, shown, fill, least in [("off", ~values, figures.GRID, 2.0), ("on", values, figures.INK, 7.0)]:
+        for kind, symbol in SYMBOLS.items():
+            here = shown & (kinds == kind)
+            beside = crowd[data["layers"][kinds == kind]].max(initial=1)  # gates in the same column
+            size = float(np.clip(150 / beside, least, 12))
+            marker = {"symbol": symbol, "size": size, "color": fill, "line": {"color": figures.MUTED, "width": 1}}
+            traces.append(node | {"name": f"{name}, {symbol}", "x": x[here], "y": y[here], "marker": marker})
+    traces += _growth(controls)
+    bits = int((kinds == INPUT).sum())
+    return figures.figure(
+        traces,
+        title={"text": f"Is the number of ones odd?<br><sub>black carries a 1; {KEYS[controls['gates']]}</sub>"},
+        height=600,
+        margin={"l": 58, "r": 16, "t": 64, "b": 52},
+        xaxis={"range": [-60, 1060], "visible": False, "anchor": "y"},
+        yaxis={"range": [UNITS + 20, -20], "visible": False, "domain": [0.36, 1]},
+        xaxis2={"range": [1, 33], "title": {"text": "bits"}, "anchor": "y2", "tickvals": [2, 8, 16, 24, 32]},
+        yaxis2=figures.powers_of_ten_axis(0, 10, step=2)
+        | {"domain": [0, 0.26], "anchor": "x2", "title": {"text": "gates"}},
+        annotations=[*_ends(data, x, y, bits), *_labels(controls)],
+    )  # fmt: skip
+
+
+def _places(data: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Spread the circuit over the drawing: inputs left, output right, the first bit on top."""
+    layers, rows = data["layers"], data["rows"]
+    x = UNITS * layers / layers[-1]
+    y = UNITS * (rows + 0.5) / (data["kinds"] == INPUT).sum()
+    return np.rint(x), np.rint(y)
+
+
+def _path(x: np.ndarray, y: np.ndarray, wires: np.ndarray) -> dict[str, np.ndarray]:
+    """Join all wires of a gate into one line, there and back, so that only gates need a gap between them."""
+    xs: list[float] = []
+    ys: list[float] = []
+    for gate in np.unique(wires[:, 1]):
+        for source in wires[wires[:, 1] == gate, 0]:
+            xs += [x[source], x[gate]]
+            ys += [y[source], y[gate]]
+        xs.append(np.nan)
+        ys.append(np.nan)
+    return {"x": np.array(xs), "y": np.array(ys)}
+
+
+def _growth(controls: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the lines of the lower figure: the gates chosen, AND, OR and NOT in two layers, and where we are."""
+    line = {"type": "scatter", "mode": "lines", "xaxis": "x2", "yaxis": "y2", "x": BITS}
+    gates, hover = controls["gates"], "%{x} bits: %{y} gates<extra></extra>"
+    here = gate_count(controls["bits"], controls["circuit"], gates)
+    return [
+        line | {"name": "AND, OR, NOT in two layers", "y": gate_count(BITS, "two_layers", "and_or_not"),
+                "line": {"color": figures.MUTED, "width": 1.5}, "hoverinfo": "skip"},
+        line | {"name": "two layers", "y": gate_count(BITS, "two_layers", gates), "hovertemplate": hover,
+                "line": {"color": figures.INK, "width": 3}},
+        line | {"name": "deep", "y": gate_count(BITS, "chain", gates), "hovertemplate": hover,
+                "line": {"color": figures.INK, "width": 3}},
+        line | {"name": "here", "mode": "markers", "x": np.array([controls["bits"]]), "y": np.array([here]),
+                "marker": {"color": figures.INK, "size": 11}, "hovertemplate": hover},
+    ]  # fmt: skip
+
+
+def _ends(data: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray, bits: int) -> list[dict[str, Any]]:
+    """Write the bits beside the inputs (those that are not there, nothing) and the answer beside the output."""
+    texts = [str(int(data["values"][bit])) if bit < bits else "" for bit in range(8)]
+    place = {"xref": "x", "yref": "y", "yanchor": "middle"}
+    inputs = [
+        place | {"x": 0, "xanchor": "right", "xshift": -10, "y": int(y[min(bit, bits - 1)]), "text": text}
+        for bit, text in enumerate(texts)
+    ]
+    answer = "<b>1</b>" if data["values"][-1] else "<b>0</b>"
+    return [*inputs, place | {"x": UNITS, "xanchor": "left", "xshift": 8, "y": int(y[-1]), "text": answer}]
+
+
+def _labels(controls: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Name the lines of the lower figure."""
+    steep = {"xref": "x2", "yref": "y2", "x": 24, "y": 8.2, "xanchor": "right", "yanchor": "bottom"}
+    flat = {"xref": "paper", "yref": "y2", "x": 1, "y": 2.2, "xanchor": "right", "yanchor": "bottom"}
+    neurons = controls["gates"] == "threshold"
+    return [
+        steep | {"text": "two layers of AND and OR"},
+        flat | {"text": "neurons: two layers, or deep" if neurons else "deep"},
+    ]
+
+
+def parity_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> str:
+    """Say what `parity_circuit` shows."""
+    kinds, layers = data["kinds"], int(data["layer_count"])
+    count, bits = int((kinds != INPUT).sum()), int((kinds == INPUT).sum())
+    ones = int(data["values"][:bits].sum())
+    parts = {kind: int((kinds == number).sum()) for kind, number in [("AND", AND), ("OR", OR), ("NOT", NOT)]}
+    of = "neurons" if controls["gates"] == "threshold" else "gates (" + _listed(parts) + ")"
+    way = NAMES[controls["circuit"]]
+    deep = f" in {layers} layers" if controls["circuit"] != "two_layers" else ""
+    parity = "odd, and the output is 1" if data["values"][-1] else "even, and the output is 0"
+    return f"{bits} bits, {way}: {count} {of}{deep}. {ones} of the bits {'is' if ones == 1 else 'are'} 1: {parity}."
+
+
+def _listed(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in parts.items() if count)
+
+
+def and_gates(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> float:
+    """Return how many AND gates the circuit has."""
+    return float((data["kinds"] == AND).sum())

@@ -1,0 +1,94 @@
+"""How fast each layer learns: what lesson 00 draws and says about it."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vgx import figures
+
+from .measure_speeds import PUBLISHED_SPEEDS
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MOST_HIDDEN = 4
+POWERS = (-6, 0)  # of ten, on the axis of speeds
+APART = 0.3  # powers of ten between two labels, at least
+GOLDEN = 0.618
+COLOUR = figures.ACTIVATIONS["sigmoid"]
+
+
+def learning_speeds(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "go.Figure":
+    """Draw the speeds of all draws before the first step, with Nielsen's, and beside them those of one in training."""
+    start, hidden = data["start"], data["start"].shape[1]
+    layers = np.arange(1, hidden + 1)
+    aside = 0.6 * (np.arange(len(start)) * GOLDEN % 1 - 0.5)  # spread evenly, so that the dots are seen
+    low, median, high = np.percentile(start, [5, 50, 95], axis=0)
+    dots = {"type": "scatter", "mode": "markers", "hoverinfo": "skip"}
+    speeds = np.full((len(data["epochs"]), MOST_HIDDEN), np.nan)
+    speeds[:, :hidden] = data["speeds"]
+    line = {"type": "scatter", "mode": "lines", "xaxis": "x2", "x": data["epochs"]}
+    hover = "after %{x} epochs: %{y:.2g}"
+    traces = [
+        dots | {"name": "draws", "x": (layers + aside[:, None]).ravel(), "y": start.ravel(),
+                "marker": {"size": 3, "color": COLOUR, "opacity": 0.3}},
+        dots | {"name": "median, 5 to 95 %", "x": layers, "y": median, "marker": {"size": 6, "color": figures.INK},
+                "error_y": {"type": "data", "array": high - median, "arrayminus": median - low, "color": figures.INK,
+                            "thickness": 1.5, "width": 4}},
+        dots | {"name": "Nielsen", "x": layers, "y": np.array(PUBLISHED_SPEEDS.get(hidden, [np.nan])),
+                "marker": {"size": 12, "symbol": "diamond-open", "color": figures.INK, "line": {"width": 2.5}}},
+        *(
+            line | {"name": f"layer {n + 1}", "y": speeds[:, n],
+                    "line": {"color": COLOUR, "width": 4 if n == 0 else 2},
+                    "hovertemplate": f"layer {n + 1} {hover}<extra></extra>"}
+            for n in range(MOST_HIDDEN)
+        ),
+    ]  # fmt: skip
+    return figures.figure(
+        traces,
+        title={"text": "How fast each layer learns<br><sub>"
+               f"left: {len(start)} draws, ◇ Nielsen’s; right: draw {controls['draw']}</sub>"},
+        height=460,
+        margin={"l": 64, "r": 58, "t": 64, "b": 56},
+        xaxis={"range": [0.4, MOST_HIDDEN + 0.6], "domain": [0, 0.36], "tickvals": [1, 2, 3, 4],
+               "title": {"text": "layer"}, "showgrid": False},
+        xaxis2={"range": [0, 500], "domain": [0.42, 1], "anchor": "y", "tickvals": [0, 250, 500],
+                "title": {"text": "epochs"}},
+        yaxis=figures.powers_of_ten_axis(*POWERS, step=1) | {"title": {"text": "speed ‖∂C/∂b‖"}},
+        annotations=_names(data["speeds"][-1]),
+    )  # fmt: skip
+
+
+def _names(ends: np.ndarray) -> list[dict[str, Any]]:
+    """Name the lines at their right ends, in their order, far enough apart to be read."""
+    heights = np.full(MOST_HIDDEN, 0.0)
+    heights[: len(ends)] = np.log10(ends)
+    order = np.argsort(heights[: len(ends)])
+    for below, above in pairwise(order):
+        heights[above] = max(heights[above], heights[below] + APART)
+    place = {"xref": "paper", "x": 1, "xanchor": "left", "xshift": 4, "yref": "y", "yanchor": "middle"}
+    return [
+        place | {"y": round(float(heights[n]), 2), "text": f"layer {n + 1}" if n < len(ends) else ""}
+        for n in range(MOST_HIDDEN)
+    ]
+
+
+def speeds_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> str:
+    """Say what `learning_speeds` shows."""
+    start, hidden = data["start"], data["start"].shape[1]
+    typical = np.median(start, axis=0)
+    learned = (
+        f"After 500 epochs draw {controls['draw']} costs {data['loss'][-1]:.2f} and gets {data['accuracy']:.0%} right"
+    )
+    if hidden == 1:
+        return f"1 hidden layer: at the start it learns at {typical[0]:.2g}. {learned}."
+    always = np.mean(np.all(np.diff(start, axis=1) > 0, axis=1))
+    share = data["slower"][0]
+    slower = "in all epochs" if share == 1 else f"in {share:.1%} of the epochs"
+    return (
+        f"{hidden} hidden layers: at the start the first learns at {typical[0]:.2g} and the last at {typical[-1]:.2g} "
+        f"(medians); each layer is slower than the next in {always:.0%} of the draws. {learned}; its first layer was "
+        f"slower than the second {slower}."
+    )

@@ -1,0 +1,41 @@
+"""The labs of lesson 00."""
+
+from vgx.lab import Choice, Lab, Predict, Slider
+
+from . import draw, measure
+from .record import RECORDINGS
+
+parity_circuits = Lab(
+    "parity-circuits",
+    controls={
+        "bits": Slider(2, 8, default=4, stops=7, integer=True, unit=" bits"),
+        "circuit": Choice(("pairwise", "chain", "two_layers")),
+        "gates": Choice(("and_or_not", "threshold")),
+        "ones": Slider(0, 8, default=3, stops=9, integer=True, label="bits that are 1"),
+    },
+    compute=measure.parity_circuit,
+    draw=draw.parity_circuit,
+    read=draw.parity_reading,
+    predict=Predict(
+        "A circuit is to say whether the number of ones among 8 bits is odd. It may have one layer of AND gates, with "
+        "as many inputs as you like, each bit plain or negated, and one OR gate behind them. How many AND gates does "
+        "it need?",
+        answer=draw.and_gates,
+        at={"bits": 8, "circuit": "two_layers", "gates": "and_or_not", "ones": 3},
+    ),
+    alt="A circuit of gates, wires that carry a 1 in black; below, the number of gates against that of bits.",
+)
+
+learning_speeds = Lab(
+    "learning-speeds",
+    controls={
+        "hidden": Slider(1, 4, default=2, stops=4, integer=True, label="hidden layers"),
+        "draw": Slider(1, 20, default=1, stops=20, integer=True),
+    },
+    compute=RECORDINGS.load("learning-speeds"),
+    rerun=measure.learning_speeds,
+    vectorized="draw",
+    draw=draw.learning_speeds,
+    read=draw.speeds_reading,
+    alt="Left, dots: the speed of each layer before the first step, for 200 networks. Right, lines: over 500 epochs.",
+)

@@ -1,0 +1,20 @@
+"""Make this lesson's recordings: python -m vgx.lessons.symptoms.record [name ...]."""
+
+from ...recorder import Recipe, Recordings
+from . import measure
+
+RECORDINGS = Recordings(
+    __package__,
+    {
+        "accuracies": Recipe(measure.accuracy_by_epoch, {"hidden": measure.HIDDEN}),
+        "learning-speeds": Recipe(
+            measure.learning_speeds,
+            {"hidden": (1, 2, 3, 4), "draw": range(1, measure.N_DRAWS + 1)},
+            vectorized="draw",
+        ),
+        "loss-curves": Recipe(measure.loss_curves, measure.LOSS_CURVE_AXES, vectorized=("scale", "learning_rate")),
+    },
+)
+
+if __name__ == "__main__":
+    RECORDINGS.main()

@@ -1,0 +1,302 @@
+"""Lesson 00: its circuits and its speeds against truth tables, autograd, the published numbers and its own prose."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from tests.mnist import needs_mnist
+from vgx.datasets import mnist
+from vgx.figures import INK
+from vgx.lab.paths import flatten, same
+from vgx.lessons.symptoms import labs, measure, measure_circuits, measure_speeds
+from vgx.lessons.symptoms.measure_circuits import AND, INPUT, NOT, OR, THRESHOLD
+from vgx.lessons.symptoms.record import RECORDINGS
+
+CIRCUITS = list(itertools.product(("pairwise", "chain", "two_layers"), ("and_or_not", "threshold")))
+
+
+def all_inputs(bits):
+    return np.array(list(itertools.product((False, True), repeat=bits)))
+
+
+# ---------------------------------------------------------------- circuits
+
+
+@pytest.mark.parametrize(("circuit", "gates"), CIRCUITS)
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_a_circuit_computes_parity_of_every_input(bits, circuit, gates):
+    made, inputs = measure_circuits.build(bits, circuit, gates), all_inputs(bits)
+    values = measure_circuits.evaluate(made, inputs)
+    np.testing.assert_array_equal(values[-1], inputs.sum(axis=1) % 2 == 1)
+
+
+@pytest.mark.parametrize("circuit", ["pairwise", "chain", "two_layers"])
+def test_the_gates_are_what_their_names_say(circuit):
+    """A threshold gate with these weights is AND, OR and NOT: evaluated again by their truth tables."""
+    made, inputs = measure_circuits.build(5, circuit, "and_or_not"), all_inputs(5)
+    values = list(inputs.T)
+    meaning = {AND: lambda v: np.all(v, axis=0), OR: lambda v: np.any(v, axis=0), NOT: lambda v: ~v[0]}
+    for gate in made[5:]:
+        values.append(meaning[gate.kind]([values[source] for source in gate.sources]))
+    np.testing.assert_array_equal(measure_circuits.evaluate(made, inputs), values)
+
+
+@pytest.mark.parametrize(("circuit", "gates"), CIRCUITS)
+def test_the_number_of_gates_is_that_of_the_circuits_that_are_built(circuit, gates):
+    for bits in range(2, 11):
+        made = measure_circuits.build(bits, circuit, gates)
+        assert sum(gate.kind != INPUT for gate in made) == measure.gate_count(bits, circuit, gates)
+    assert measure.gate_count(np.array([8, 32]), "two_layers", "and_or_not").tolist() == [137, 2**31 + 33]
+
+
+@pytest.mark.parametrize(
+    ("circuit", "gates", "layers"),
+    [
+        ("pairwise", "and_or_not", 6), ("chain", "and_or_not", 14), ("two_layers", "and_or_not", 2),
+        ("pairwise", "threshold", 6), ("chain", "threshold", 14), ("two_layers", "threshold", 2),
+    ],
+)  # fmt: skip
+def test_the_layers_of_a_circuit(circuit, gates, layers):
+    assert measure.parity_circuit(8, circuit, gates, 0)["layer_count"] == layers
+
+
+def test_fewer_ands_than_half_of_all_inputs_cannot_say_parity():
+    """What `Derive` proves, tried out: an AND that leaves a bit free is 1 for an even input whenever for an odd one."""
+    inputs = all_inputs(4)
+    odd = inputs.sum(axis=1) % 2 == 1
+    for wanted in itertools.product((None, False, True), repeat=4):  # None: the AND does not listen to this bit
+        fits = np.all([inputs[:, i] == want for i, want in enumerate(wanted) if want is not None], axis=0)
+        fits = np.broadcast_to(fits, len(inputs))
+        if not (fits & ~odd).any():
+            assert fits.sum() == 1
+            assert None not in wanted
+
+
+def test_one_and_fires_in_the_wall_and_knows_its_input():
+    for ones in range(9):
+        data = measure.parity_circuit(8, "two_layers", "and_or_not", ones)
+        assert data["values"][data["kinds"] == AND].sum() == ones % 2
+
+
+def test_wires_go_from_the_left_to_the_right_and_every_gate_is_heard():
+    for circuit, gates in CIRCUITS:
+        data = measure.parity_circuit(6, circuit, gates, 2)
+        sources, targets = data["wires"].T
+        assert np.all(data["layers"][sources] < data["layers"][targets])
+        assert set(sources) | {len(data["kinds"]) - 1} == set(range(len(data["kinds"])))
+        assert set(data["kinds"]) <= ({INPUT, THRESHOLD} if gates == "threshold" else {INPUT, NOT, AND, OR})
+
+
+def test_a_circuit_for_one_bit_hands_it_on():
+    for circuit, gates in CIRCUITS:
+        if circuit != "two_layers":
+            assert measure.parity_circuit(1, circuit, gates, 1)["values"].tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: measure.parity_circuit(0, "chain", "threshold", 0), "bits must be a whole number >= 1, got 0"),
+        (lambda: measure.parity_circuit(11, "chain", "threshold", 0), "bits must be at most 10, got 11"),
+        (lambda: measure.parity_circuit(4, "chian", "threshold", 0), "unknown circuit 'chian'; there are: chain"),
+        (lambda: measure.parity_circuit(4, "chain", "nand", 0), "unknown gates 'nand'; there are: "),
+        (lambda: measure.parity_circuit(4, "chain", "threshold", -1), "ones must be a whole number >= 0, got -1"),
+        (lambda: measure.learning_speeds(0, 1), "hidden must be a whole number >= 1, got 0"),
+        (lambda: measure.learning_speeds(1, 1, n_epochs=-1), "n_epochs must be a whole number >= 0, got -1"),
+        (lambda: measure.learning_speeds(1, 1, n_images=0), "n_images must be a whole number >= 1, got 0"),
+    ],
+)
+def test_bad_input_says_what_is_allowed(call, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        call()
+
+
+# ---------------------------------------------------------------- speeds
+
+
+def in_torch(hidden, draw, dtype=torch.float64):
+    """The network of a draw as tensors."""
+    weights, biases = measure_speeds._drawn(hidden, draw, 0)
+    return [[torch.tensor(a, dtype=dtype, requires_grad=True) for a in arrays] for arrays in (weights, biases)]
+
+
+def cost_in_torch(weights, biases, x, y):
+    h = torch.tensor(x, dtype=weights[0].dtype)
+    for W, b in zip(weights, biases, strict=True):
+        z = h @ W + b
+        h = torch.sigmoid(z)
+    y = torch.tensor(y, dtype=z.dtype)
+    return torch.nn.functional.binary_cross_entropy_with_logits(z, y, reduction="sum") / len(x)
+
+
+@pytest.fixture
+def images(monkeypatch):
+    """Random images, for machines without MNIST."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.random((50, 784), dtype=np.float32), rng.integers(0, 10, 50)
+    y = np.eye(10, dtype=np.float32)[labels]
+    monkeypatch.setattr(measure_speeds, "_images", lambda n: (x[:n], y[:n]))
+    return x, y
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 4])
+def test_the_speeds_are_what_autograd_finds(images, hidden):
+    data = measure.learning_speeds(hidden, 3, n_epochs=0, n_starts=3)
+    weights, biases = in_torch(hidden, 3)
+    cost = cost_in_torch(weights, biases, *images)
+    grads = torch.autograd.grad(cost, biases[:-1])
+    norms = [float(grad.norm()) for grad in grads]
+    np.testing.assert_allclose(data["start"][2], norms, rtol=5e-4)
+    np.testing.assert_allclose(data["speeds"], [norms], rtol=5e-4)
+    np.testing.assert_allclose(data["loss"], [cost.item()], rtol=5e-4)
+
+
+def test_training_is_what_torch_does(images):
+    """Twelve steps with weight decay on the weights alone, by torch's optimizer."""
+    data = measure.learning_speeds(2, 1, n_epochs=12, n_starts=1)
+    weights, biases = in_torch(2, 1)
+    groups = [{"params": weights, "weight_decay": 5.0 / 50}, {"params": biases, "weight_decay": 0.0}]
+    optimizer, speeds, losses = torch.optim.SGD(groups, lr=0.1), [], []
+    for _ in range(13):
+        optimizer.zero_grad()
+        cost = cost_in_torch(weights, biases, *images)
+        cost.backward()
+        speeds.append([float(b.grad.norm()) for b in biases[:-1]])
+        losses.append(cost.item())
+        optimizer.step()
+    assert data["epochs"].tolist() == list(range(13))
+    np.testing.assert_allclose(data["speeds"], speeds, rtol=1e-3)
+    np.testing.assert_allclose(data["loss"], losses, rtol=1e-3)
+    assert data["slower"] == [np.mean([first < second for first, second in speeds])]
+
+
+def test_several_draws_at_once_equal_one_at_a_time(images):
+    together = measure.learning_speeds(2, (5, 2), n_epochs=3, n_starts=2)
+    for i, draw in enumerate((5, 2)):
+        for name, array in measure.learning_speeds(2, draw, n_epochs=3, n_starts=2).items():
+            np.testing.assert_array_equal(together[name][i], array, err_msg=name)
+
+
+def test_a_draw_is_the_same_network_at_every_depth_in_front():
+    (shallow, b_shallow), (deep, b_deep) = (measure_speeds._drawn(hidden, 7, 0) for hidden in (1, 4))
+    np.testing.assert_array_equal(shallow[0], deep[0])
+    np.testing.assert_array_equal(b_shallow[0], b_deep[0])
+    assert [W.shape for W in deep] == [(784, 30), (30, 30), (30, 30), (30, 30), (30, 10)]
+    assert deep[0].std() == pytest.approx(784**-0.5, rel=0.02)
+    assert np.concatenate(b_deep).std() == pytest.approx(1, rel=0.2)
+
+
+def test_the_cost_of_a_certain_and_wrong_output_is_infinite_without_a_warning():
+    assert measure_speeds.cross_entropy(np.array([[1.0, 0.0]]), np.array([[0, 1]])) == np.inf
+    assert measure_speeds.cross_entropy(np.array([[0.5, 0.5]]), np.array([[0, 1]])) == pytest.approx(2 * np.log(2))
+
+
+@needs_mnist
+def test_the_recorded_speeds_come_out_again():
+    assert RECORDINGS.differences("learning-speeds", {"hidden": [3], "draw": [7]}, rtol=2e-3) == []
+
+
+def recorded(hidden):
+    grid = RECORDINGS.load("learning-speeds")
+    return [grid(hidden=hidden, draw=draw) for draw in range(1, measure.N_DRAWS + 1)]
+
+
+@pytest.mark.parametrize("hidden", [2, 3, 4])
+def test_the_speeds_that_nielsen_published_lie_among_ours(hidden):
+    start = recorded(hidden)[0]["start"]
+    assert start.shape == (200, hidden)
+    low, high = np.percentile(start, [5, 95], axis=0)
+    published = np.array(measure.PUBLISHED_SPEEDS[hidden])
+    assert np.all((low < published) & (published < high))
+    assert np.all(np.diff(start, axis=1) > 0)
+
+
+def test_what_depends_on_the_seed_and_what_does_not():
+    slower = {hidden: np.array([run["slower"][0] for run in recorded(hidden)]) for hidden in (2, 3, 4)}
+    assert (slower[2] == 1).sum() == 30
+    assert np.all(slower[3] == 1)
+    assert np.all(slower[4] == 1)
+
+
+def test_the_deep_networks_end_at_the_cost_of_knowing_the_frequencies_alone():
+    """They have learned how often each digit occurs, and nothing about the images."""
+    for hidden in (3, 4):
+        assert all(run["loss"][-1] == pytest.approx(3.245, abs=0.003) for run in recorded(hidden))
+    assert all(run["loss"][-1] < 1.5 for run in recorded(1))
+
+
+@needs_mnist
+def test_the_cost_of_the_frequencies():
+    share = np.bincount(mnist().y[:1000]) / 1000
+    assert -(share * np.log(share) + (1 - share) * np.log(1 - share)).sum() == pytest.approx(3.2459, abs=5e-5)
+    assert share.max() == 0.117
+
+
+# ---------------------------------------------------------------- what the labs show and say
+
+
+@pytest.mark.parametrize(
+    ("lab", "state", "words"),
+    [
+        (labs.parity_circuits, {}, "4 bits, XOR by pairs: 12 gates (6 AND, 3 OR, 3 NOT) in 4 layers. 3 of the bits "
+         "are 1: odd, and the output is 1."),
+        (labs.parity_circuits, {"bits": 8, "circuit": "two_layers", "ones": 1}, "8 bits, two layers: 137 gates "
+         "(128 AND, 1 OR, 8 NOT). 1 of the bits is 1: odd, and the output is 1."),
+        (labs.parity_circuits, {"bits": 8, "circuit": "two_layers", "gates": "threshold", "ones": 8},
+         "8 bits, two layers: 9 neurons. 8 of the bits are 1: even, and the output is 0."),
+        (labs.parity_circuits, {"bits": 2, "circuit": "chain", "ones": 8}, "2 bits, a chain of XORs: 4 gates (2 AND, "
+         "1 OR, 1 NOT) in 2 layers. 2 of the bits are 1"),
+        (labs.learning_speeds, {"hidden": 1}, "1 hidden layer: at the start it learns at 0.29. After 500 epochs draw "
+         "1 costs 1.36 and gets 86% right."),
+        (labs.learning_speeds, {"draw": 20}, "the first learns at 0.061 and the last at 0.3 (medians); each layer is "
+         "slower than the next in 100% of the draws. After 500 epochs draw 20 costs 2.90 and gets 40% right; its "
+         "first layer was slower than the second in 57.5% of the epochs."),
+        (labs.learning_speeds, {"hidden": 4}, "slower than the second in all epochs."),
+    ],
+)  # fmt: skip
+def test_each_reading_says_what_the_figure_shows(lab, state, words):
+    assert words in lab.reading(**state)
+
+
+@pytest.mark.parametrize("lab", [labs.parity_circuits, labs.learning_speeds], ids=lambda lab: lab.name)
+def test_the_labs_keep_their_axes_and_their_leaves_in_all_states(lab):
+    states = list(lab.states())
+    some = [states[i] for i in np.random.default_rng(0).choice(len(states), 12, replace=False)]
+    leaves = [flatten(lab.figure(**state)) for state in [*some, lab.defaults]]
+    assert len({frozenset(each) for each in leaves}) == 1
+    fixed = [path for path in leaves[0] if path[0] == "layout" and path[-1] in ("range", "domain", "type", "tickvals")]
+    assert fixed
+    assert all(same(each[path], leaves[0][path]) for each in leaves for path in fixed)
+
+
+def test_the_black_wires_are_those_that_carry_a_one():
+    state = {"bits": 4, "circuit": "two_layers", "ones": 3}
+    data, figure = labs.parity_circuits.data(**state), labs.parity_circuits.figure(**state)
+    every, black = (set_of_lines(trace) for trace in figure.data[:2])
+    assert len(every) == len(data["wires"])
+    assert black < every
+    assert len(black) == data["values"][data["wires"][:, 0]].sum()
+    lit = [trace for trace in figure.data[2:-4] if trace.marker.color == INK]
+    assert sum(len(trace.x) for trace in lit) == data["values"].sum()
+
+
+def set_of_lines(trace):
+    points = np.transpose([trace.x, trace.y])
+    pairs = itertools.pairwise(points)
+    return {tuple(sorted([tuple(a), tuple(b)])) for a, b in pairs if np.isfinite(a).all() and np.isfinite(b).all()}
+
+
+def test_the_question_before_the_circuits_has_the_answer_of_the_derivation():
+    assert labs.parity_circuits.truth() == 2 ** (8 - 1)
+
+
+def test_the_speeds_of_layers_that_are_not_there_are_not_drawn():
+    figure = labs.learning_speeds.figure(hidden=2)
+    assert [np.isfinite(line.y).any() for line in figure.data[3:]] == [True, True, False, False]
+    assert [bool(label.text) for label in figure.layout.annotations] == [True, True, False, False]
+    np.testing.assert_array_equal(figure.data[2].y, measure.PUBLISHED_SPEEDS[2])
+    heights = [label.y for label in labs.learning_speeds.figure(hidden=4, draw=2).layout.annotations]
+    assert min(np.diff(sorted(heights))) > 0.29
