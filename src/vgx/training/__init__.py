@@ -14,7 +14,7 @@ from vgx.training.clips import Hook, clipping
 from vgx.training.history import History, history
 from vgx.training.losses import Loss
 from vgx.training.measuring import Meter
-from vgx.training.optimizers import OPTIMIZERS, Step
+from vgx.training.optimizers import OPTIMIZERS, Rates, Step
 from vgx.training.stack import Stack
 
 if TYPE_CHECKING:
@@ -141,14 +141,15 @@ def train(
     look = {"desc": "train", "unit": "step", "delay": BAR_AFTER_SECONDS, "leave": False, "disable": not progress}
     with _own_state(stack, seeds[0]), tqdm(total=epochs * batches.steps, **look) as bar:
         try:
-            stack.lay_out_like(meter.gradients())
-            step = make_step(stack.values, decayed=stack.decayed(meter.layers), **settings)
+            step = make_step(
+                [value.detach() for value in stack.values], decayed=stack.decayed(meter.layers), **settings
+            )
             entries.append(meter.entry())
             for epoch in range(epochs):
                 ended = ended | ~np.isfinite(entries[-1]["loss"])
                 if ended.all():
                     break
-                factor = 1.0 if schedule is None else real_number("the schedule's factor", schedule(epoch), least=0.0)
+                factor = real_number("the schedule's factor", schedule(epoch), least=0.0) if schedule else 1.0
                 entries.append(_epoch(meter, batches, step, stack.spread(factor * rates), clip, bar))
         except KeyboardInterrupt:
             if not (interruptible and entries):
@@ -163,28 +164,28 @@ def _epoch(
     meter: Meter,
     batches: Batches,
     step: Step,
-    rates: "list[torch.Tensor]",
+    rates: Rates,
     clip: Callable | None,
     bar: "tqdm.tqdm",
 ) -> dict[str, np.ndarray]:
     """Make the steps of one epoch and measure."""
     import torch
 
-    values, total = meter.stack.values, 0.0
     meter.stack.base.train()
+    seen = []
     for number, (x, y) in enumerate(batches.epoch(), start=1):
         losses = meter.losses(x, y)
-        gradients = torch.autograd.grad(losses.sum(), values, materialize_grads=True)
-        with torch.no_grad():
-            total = total + losses  # inf and NaN stay in a sum
-            if clip:
-                gradients = clip(gradients)
-            if number == batches.steps:
-                before = [value.clone() for value in values]
-            step(gradients, rates)
+        seen.append(losses.detach())
+        gradients = meter.gradients_of(losses, x.shape[len(meter.stack.leading)])
+        if clip:
+            gradients = clip(gradients)
+        if number == batches.steps:
+            before = [value.clone() for value in meter.stack.memory]
+        step(gradients, rates)
         bar.update()
-    entry, total = meter.entry(before), total.cpu().numpy()
-    # a mini-batch may have overflowed although the loss afterwards is finite
+    entry = meter.entry(before)
+    # a mini-batch may have overflowed although the loss measured afterwards is finite
+    total = torch.cat([losses.view(*meter.stack.leading, -1) for losses in seen], dim=-1).sum(-1).cpu().numpy()
     return entry | {"loss": np.where(np.isfinite(total), entry["loss"], total)}
 
 

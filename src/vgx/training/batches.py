@@ -31,8 +31,6 @@ class Batches:
         self.size = min(size, len(x))
         self.steps = -(-len(x) // self.size)
         self._rngs = [np.random.default_rng(seed) for seed in seeds]
-        rows = self.size * len(seeds)
-        self._buffers = [tensor.new_empty((rows, *tensor.shape[1:])) for tensor in (x, y)] if self.steps > 1 else []
 
     def epoch(self) -> Iterator[tuple["torch.Tensor", "torch.Tensor"]]:
         """Yield the inputs and targets of each step, leading + (size, ...). The next step overwrites them."""
@@ -42,13 +40,19 @@ class Batches:
             yield tuple(tensor.expand(*self.leading, *tensor.shape) for tensor in (self.x, self.y))
             return
         orders = torch.from_numpy(np.stack([rng.permutation(len(self.x)) for rng in self._rngs])).to(self.x.device)
-        for rows in orders.split(self.size, dim=1):
-            size, rows = rows.shape[1], rows.reshape(-1)
-            yield tuple(self._gathered(k, rows, size) for k in range(2))
+        n_whole = len(self.x) // self.size * self.size
+        whole, rest = orders[:, :n_whole], orders[:, n_whole:]
+        for part, size in ((whole, self.size), (rest, rest.shape[1])):
+            if size:
+                yield from self._gathered(part.unflatten(1, (-1, size)).transpose(0, 1).flatten(1))
 
-    def _gathered(self, which: int, rows: "torch.Tensor", size: int) -> "torch.Tensor":
+    def _gathered(self, rows_by_step: "torch.Tensor") -> Iterator[tuple["torch.Tensor", "torch.Tensor"]]:
         import torch
 
-        examples, buffer = (self.x, self.y)[which], self._buffers[which][: len(rows)]
-        torch.index_select(examples, 0, rows, out=buffer)  # twice as fast as examples[rows]
-        return buffer.view(*self.leading, size, *examples.shape[1:])
+        size = rows_by_step.shape[1]
+        x, y = (tensor.new_empty((size, *tensor.shape[1:])) for tensor in (self.x, self.y))
+        views = tuple(tensor.unflatten(0, (*self.leading, -1)) for tensor in (x, y))
+        for rows in rows_by_step.unbind():
+            torch.index_select(self.x, 0, rows, out=x)  # twice as fast as self.x[rows]
+            torch.index_select(self.y, 0, rows, out=y)
+            yield views

@@ -40,10 +40,17 @@ class Meter:
     test: "tuple[torch.Tensor, torch.Tensor] | None"
 
     def losses(self, x: "torch.Tensor", y: "torch.Tensor") -> "torch.Tensor":
-        """Return the mean loss of each model over inputs and targets of shape leading + (n, ...)."""
-        axes = len(self.stack.leading)
-        losses = self.loss(self.stack.forward(x).flatten(0, axes), y.flatten(0, axes))
-        return losses.view(y.shape[: axes + 1]).mean(-1)
+        """Return the loss of each example, one model's after the other's, for x and y of shape leading + (n, ...)."""
+        outputs = self.stack.forward(x)
+        return self.loss(outputs.flatten(0, 1), y.flatten(0, 1)) if self.stack.leading else self.loss(outputs, y)
+
+    def gradients_of(self, losses: "torch.Tensor", n: int) -> "tuple[torch.Tensor, ...]":
+        """Return the gradients of each model's mean loss over ``n`` examples."""
+        import torch
+
+        # weighing the losses by 1/n spares the graph a mean and a sum
+        weights = torch.full_like(losses, 1 / n)
+        return torch.autograd.grad(losses, self.stack.values, weights, materialize_grads=True)
 
     def entry(self, before: "Sequence[torch.Tensor] | None" = None) -> dict[str, np.ndarray]:
         """Measure all there is; ``before`` are the parameters before the last step, if there was one."""
@@ -55,12 +62,10 @@ class Meter:
 
     def gradients(self) -> "tuple[torch.Tensor, ...]":
         """Return the mean gradient over the fixed batch; what this forward pass does to buffers is undone."""
-        import torch
-
         self.stack.base.train()
         kept = [buffer.clone() for buffer in self.stack.buffers]
-        losses = self.losses(*(self.stack.shared(tensor) for tensor in self.gradient))
-        gradients = torch.autograd.grad(losses.sum(), self.stack.values, materialize_grads=True)
+        x, y = self.gradient
+        gradients = self.gradients_of(self.losses(self.stack.shared(x), self.stack.shared(y)), len(x))
         for buffer, old in zip(self.stack.buffers, kept, strict=True):
             buffer.copy_(old)
         return gradients
@@ -91,8 +96,8 @@ class Meter:
         with torch.no_grad():
             for some_x, some_y in zip(x.split(PART), y.split(PART), strict=True):
                 outputs, targets = self.stack.forward(self.stack.shared(some_x)), self.stack.shared(some_y)
-                losses = self.loss(outputs.flatten(0, axes), targets.flatten(0, axes)).view(targets.shape[: axes + 1])
-                total += losses.double().sum(-1).cpu().numpy()
+                losses = self.loss(outputs.flatten(0, axes), targets.flatten(0, axes)).double()
+                total += losses.view(*self.stack.leading, -1).sum(-1).cpu().numpy()
                 if has_classes := has_classes and outputs.shape[:-1] == targets.shape:
                     right += (outputs.argmax(-1) == targets).sum(-1).cpu().numpy()
         entry = {f"{which}loss": total / len(x)}

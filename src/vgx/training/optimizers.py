@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-Step = Callable[[Sequence["torch.Tensor"], Sequence["torch.Tensor"]], None]  # of gradients and rates
+Rates = "float | Sequence[torch.Tensor]"  # one for all, or for each tensor of parameters one that broadcasts
+Step = Callable[[Sequence["torch.Tensor"], Rates], None]
 ADAM_BETAS, ADAM_EPS = (0.9, 0.999), 1e-8
 
 
@@ -30,17 +31,17 @@ def sgd(values: Sequence["torch.Tensor"], *, decayed: Sequence[int], weight_deca
 
     velocity: list[torch.Tensor] = []
 
-    def step(gradients: Sequence[torch.Tensor], rates: Sequence[torch.Tensor]) -> None:
+    def step(gradients: Sequence[torch.Tensor], rates: Rates) -> None:
         gradients = _decaying(values, gradients, decayed, weight_decay)
         if not momentum:
-            torch._foreach_addcmul_(values, gradients, rates, -1.0)
+            _descend(values, gradients, rates)
             return
         if velocity:
             torch._foreach_mul_(velocity, momentum)
             torch._foreach_add_(velocity, gradients)
         else:
             velocity.extend(gradient.clone() for gradient in gradients)
-        torch._foreach_addcmul_(values, velocity, rates, -1.0)
+        _descend(values, velocity, rates)
 
     return step
 
@@ -54,7 +55,7 @@ def adam(values: Sequence["torch.Tensor"], *, decayed: Sequence[int], weight_dec
     mean, square = ([torch.zeros_like(value) for value in values] for _ in range(2))
     (beta, beta_square), steps = ADAM_BETAS, 0
 
-    def step(gradients: Sequence[torch.Tensor], rates: Sequence[torch.Tensor]) -> None:
+    def step(gradients: Sequence[torch.Tensor], rates: Rates) -> None:
         nonlocal steps
         steps += 1
         gradients = _decaying(values, gradients, decayed, weight_decay)
@@ -65,12 +66,23 @@ def adam(values: Sequence["torch.Tensor"], *, decayed: Sequence[int], weight_dec
         size = torch._foreach_sqrt(square)
         torch._foreach_div_(size, (1 - beta_square**steps) ** 0.5)
         torch._foreach_add_(size, ADAM_EPS)
-        torch._foreach_addcmul_(values, torch._foreach_div(mean, size), rates, -1 / (1 - beta**steps))
+        _descend(values, torch._foreach_div(mean, size), rates, 1 / (1 - beta**steps))
 
     return step
 
 
 OPTIMIZERS = {"sgd": sgd, "adam": adam}
+
+
+def _descend(
+    values: Sequence["torch.Tensor"], directions: Sequence["torch.Tensor"], rates: Rates, factor: float = 1.0
+) -> None:
+    import torch
+
+    if isinstance(rates, float):
+        torch._foreach_add_(values, directions, alpha=-rates * factor)
+    else:
+        torch._foreach_addcmul_(values, directions, rates, -factor)
 
 
 def _decaying(

@@ -17,6 +17,8 @@ ELEMENTWISE = (
     "Hardtanh", "ReLU6", "CELU", "Mish", "Softsign", "LogSigmoid", "Hardsigmoid", "Hardswish", "Dropout",
 )  # fmt: skip
 
+Plain = tuple["nn.Module", str | None, str | None]  # a module and the names of its weight and bias
+
 
 class Stack:
     """One model, or several of one architecture, as one function of the input.
@@ -36,6 +38,12 @@ class Stack:
         The model, or the first of them: the architecture.
     names : tuple of str
         The trainable parameters.
+    values : list of tensor
+        The trainable parameters, leading + their shape each.
+    memory : list of tensor
+        The same memory outside of the graph, for what changes it.
+    buffers : list of tensor
+        What the modules keep besides, leading + its shape each.
 
     Raises
     ------
@@ -54,55 +62,67 @@ class Stack:
         self.names = tuple(name for name, p in self.base.named_parameters() if p.requires_grad)
         if not self.names:
             raise ValueError(f"the model has no parameters to train: {self.base!r}")
-        if is_one:
-            self._state = dict(self.base.named_parameters()) | dict(self.base.named_buffers())
-        else:
-            self._state = {name: _stacked([_state(model)[name] for model in self.models]) for name in _state(self.base)}
+        self._state = _state(self.base)
+        if self.leading:
+            states = [_state(model) for model in self.models]
+            self._state = {name: _stacked([state[name] for state in states]) for name in self._state}
             for name in self.names:
                 self._state[name].requires_grad_()
-        self._layers = None if is_one else _plain_layers(self.base)
-
-    @property
-    def values(self) -> list["torch.Tensor"]:
-        """The trainable parameters, leading + their shape each, in the order of ``names``."""
-        return [self._state[name] for name in self.names]
-
-    @property
-    def buffers(self) -> list["torch.Tensor"]:
-        """What the modules keep besides parameters."""
-        return [self._state[name] for name, _ in self.base.named_buffers()]
+        self.values = [self._state[name] for name in self.names]
+        self.memory = [value.detach() for value in self.values]
+        self.buffers = [self._state[name] for name, _ in self.base.named_buffers()]
+        self._forward, layers = self._whole, _plain_layers(self.base)
+        if layers and not any(module._forward_hooks or module._forward_pre_hooks for module in self.base.modules()):
+            self._forward = self._plain(layers)
 
     def forward(self, x: "torch.Tensor") -> "torch.Tensor":
         """Return the outputs, leading + (n, ...), of inputs of shape leading + (n, ...)."""
+        return self._forward(x) if x.ndim == len(self.leading) + 2 else self._whole(x)
+
+    def _whole(self, x: "torch.Tensor") -> "torch.Tensor":
         import torch
 
         if not self.leading:
             return self.base(x)
-        if self._layers and x.ndim == 3:
-            for module, weight, bias in self._layers:
-                if weight is None:
-                    x = module(x)
-                elif bias is None:
-                    x = torch.bmm(x, self._state[weight].mT)
-                else:
-                    x = torch.baddbmm(self._state[bias].unsqueeze(1), x, self._state[weight].mT)
-            return x
-        one = lambda state, x: torch.func.functional_call(self.base, state, (x,))  # noqa: E731
+
+        def one(state: dict, x: "torch.Tensor") -> "torch.Tensor":
+            return torch.func.functional_call(self.base, state, (x,))
+
         return torch.vmap(one, randomness="different")(self._state, x)
+
+    def _plain(self, layers: Sequence[Plain]) -> Callable:
+        """Return the forward pass of linear and elementwise modules, without the cost of calling modules or vmap."""
+        from torch.nn.functional import linear
+
+        def one(x: "torch.Tensor") -> "torch.Tensor":
+            for module, weight, bias in layers:
+                x = linear(x, self._state[weight], self._state.get(bias)) if weight else module.forward(x)
+            return x
+
+        def several(x: "torch.Tensor") -> "torch.Tensor":
+            # (models, units, examples) in between: the products' gradients then have the layout of the weights
+            h = x.mT
+            for module, weight, bias in layers:
+                if not weight:
+                    h = module.forward(h)
+                elif bias:
+                    h = self._state[bias].unsqueeze(-1).baddbmm(self._state[weight], h)
+                else:
+                    h = self._state[weight].bmm(h)
+            return h.mT
+
+        return several if self.leading else one
 
     def shared(self, tensor: "torch.Tensor") -> "torch.Tensor":
         """Return what all models take alike with the leading axis, without copying it."""
         return tensor.expand(*self.leading, *tensor.shape)
 
-    def spread(self, numbers: np.ndarray) -> list["torch.Tensor"]:
-        """Return one number for each model as tensors that broadcast against ``values``."""
-        import torch
-
+    def spread(self, numbers: np.ndarray) -> "float | list[torch.Tensor]":
+        """Return one number for all models, or where they differ a tensor for each of ``values`` to multiply with."""
+        if (numbers == numbers.flat[0]).all():
+            return float(numbers.flat[0])
         shapes = [self.leading + (1,) * (value.ndim - len(self.leading)) for value in self.values]
-        return [
-            torch.tensor(numbers, dtype=v.dtype, device=v.device).view(s)
-            for v, s in zip(self.values, shapes, strict=True)
-        ]
+        return [value.new_tensor(numbers).view(shape) for value, shape in zip(self.values, shapes, strict=True)]
 
     def decayed(self, layers: Sequence[Layer]) -> list[int]:
         """Return which of ``values`` are weights."""
@@ -119,17 +139,6 @@ class Stack:
         finally:
             for module, mode in modes.items():
                 module.training = mode
-
-    def lay_out_like(self, gradients: Sequence["torch.Tensor"]) -> None:
-        """Give the stacked parameters the memory layout of their gradients: adding the two is then 5 times as fast."""
-        import torch
-
-        for name, gradient in zip(self.names, gradients, strict=True):
-            value = self._state[name]
-            is_dense = gradient.transpose(-1, -2).is_contiguous() if gradient.ndim > 1 else False
-            if self.leading and is_dense and value.stride() != gradient.stride():
-                other = torch.empty_strided(value.shape, gradient.stride(), dtype=value.dtype, device=value.device)
-                self._state[name] = other.copy_(value.detach()).requires_grad_()
 
     def write_back(self) -> None:
         """Put the stacked parameters and buffers into the modules."""
@@ -166,7 +175,7 @@ def _check_alike(models: Sequence["nn.Module"]) -> None:
             raise ValueError(f"models must have one architecture; number {k} is {model!r}, number 0 {models[0]!r}")
 
 
-def _plain_layers(model: "nn.Module") -> list[tuple[Callable, str | None, str | None]] | None:
+def _plain_layers(model: "nn.Module") -> list[Plain] | None:
     """Return the layers of a stack of linear and elementwise modules, or None: then vmap must do it."""
     from torch import nn
 
