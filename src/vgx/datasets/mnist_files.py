@@ -41,8 +41,9 @@ def contents(name: str) -> bytes:
         return _given(Path(given), name)
     try:
         return _verified(_found(cache(), name).read_bytes(), name)
-    except (FileNotFoundError, ValueError):  # none, or a damaged one
-        return _fetched(name)
+    except (FileNotFoundError, ValueError):
+        pass  # none, or a damaged one
+    return _fetched(name)  # out here, so that its error has no other above it
 
 
 def cache() -> Path:
