@@ -199,3 +199,11 @@ def test_an_axis_of_powers_has_its_ticks_counted_from_one():
     assert (axis["type"], axis["range"]) == ("log", [-7, 11])
     np.testing.assert_allclose(axis["tickvals"], [1e-5, 1, 1e5, 1e10])
     assert axis["ticktext"] == ["10⁻⁵", "1", "10⁵", "10¹⁰"]
+
+
+def test_labels_are_one_trace_with_every_text_at_its_place():
+    trace = figures.labels((1, 2, "a", "top right"), (3, 4, "b", "top left"), yaxis="y2")
+    assert (trace["x"], trace["y"], trace["text"], trace["yaxis"]) == ([1, 3], [2, 4], ["a", "b"], "y2")
+    assert trace["textposition"] == ["top right", "top left"]
+    assert figures.labels((1, 2, "a", "top right"))["textposition"] == "top right"
+    go.Figure({"data": [trace]})

@@ -16,7 +16,7 @@ from vgx.figures import COLOURS
 from vgx.initializer import initializers
 from vgx.lab.paths import flatten, same
 from vgx.lessons.chain_rule_products import draw, labs, measure, measure_spread
-from vgx.verdict import powers_of_ten_per_ten_layers
+from vgx.verdict import Verdict, powers_of_ten_per_ten_layers
 
 ROOT = Path(__file__).parents[2]
 measured = measure.gradient_norm_by_layer
@@ -513,16 +513,18 @@ def test_the_new_labs_keep_their_axes_and_their_leaves_in_all_states(lab):
 def test_the_bars_of_the_chain_end_at_its_terms_and_the_line_at_the_gradient_of_the_first_bias():
     lab, state = labs.scalar_chain, {"scale": 12, "awake": True}
     data, figure = lab.data(**state), lab.figure(**state)
-    up, down = (next(t for t in figure.data if t.name == f"log10 of terms {side} 1") for side in ("above", "below"))
-    np.testing.assert_allclose(10 ** (np.array(up.y) + np.array(down.y)), np.abs(data["terms"]), rtol=1e-12)
-    assert min(up.y) == 0 == max(down.y)
+    bars, terms = next(t for t in figure.data if t.name == "log10 of terms"), np.abs(data["terms"])
+    np.testing.assert_allclose(10 ** np.array(bars.y), terms, rtol=1e-12)
+    above, below = (COLOURS[verdict] for verdict in (Verdict.EXPLODING, Verdict.VANISHING))
+    assert list(bars.marker.color) == [above if term > 1 else below for term in terms]
+    assert set(bars.marker.color) == {above, below}
     np.testing.assert_array_equal(figure.data[-1].y, np.abs(data["products"]))
 
 
 def test_hidden_layers_that_are_not_there_have_no_bars():
     figure = labs.neuron_bars.figure(hidden=2)
     assert [len(bars.x) for bars in figure.data[:4]] == [6, 6, 0, 0]
-    assert [bool(head.text) for head in figure.layout.annotations[:4]] == [True, True, False, False]
+    assert [head.partition("<br>")[0] for head in figure.data[-1].text] == ["layer 1", "layer 2"]
 
 
 def test_the_bell_of_theory_has_the_height_and_place_of_the_networks():

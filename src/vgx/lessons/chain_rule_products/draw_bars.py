@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_HIDDEN = 4
 SPEEDS = (-6, 3)  # powers of ten that a bar shows
+ENDS = (SHOWN + 0.6, 0.2)  # of the axis of neurons
 COLUMN, GAP = 0.22, 0.04  # of the figure's width
 NAMES = {
     "nielsen": "N(0, 1/n) weights",
@@ -35,27 +36,29 @@ def neuron_bars(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> 
          "hovertemplate": "neuron %{y}: %{x:.2e}<extra></extra>"}
         for layer in range(MOST_HIDDEN)
     ]  # fmt: skip
-    traces.append(
+    heads = [
+        (left + 0.002, ENDS[1] + 0.06, f"layer {layer}<br><b>{speed:.3g}</b>", "top right")
+        for layer, left, speed in zip(range(1, hidden + 1), lefts, data["speeds"], strict=False)
+    ]
+    traces += [
         {"type": "scatter", "mode": "markers", "name": "neurons", "xaxis": "x5", "hoverinfo": "skip",
          "x": np.repeat(lefts[:hidden], SHOWN), "y": np.tile(neurons, hidden), "cliponaxis": False,
-         "marker": {"symbol": "circle", "size": 9, "color": figures.INK}}
-    )  # fmt: skip
+         "marker": {"symbol": "circle", "size": 9, "color": figures.INK}},
+        figures.labels(*heads, size=14, name="speeds of the layers", xaxis="x5", cliponaxis=False),
+    ]  # fmt: skip
     axis = figures.powers_of_ten_axis(*SPEEDS, step=6) | {"tickangle": 0}
     columns = {
         f"xaxis{layer + 1 if layer else ''}": axis | {"domain": [left, left + COLUMN], "anchor": "y"}
         for layer, left in enumerate(lefts)
     }
-    heads = [f"layer {n + 1}<br><b>{data['speeds'][n]:.3g}</b>" if n < hidden else "" for n in range(MOST_HIDDEN)]
     return figures.figure(
         traces,
         title={"text": "How fast each neuron learns<br><sub>bars: |∂C/∂b| of six of 30; bold: ‖∂C/∂b‖ of all</sub>"},
         margin={"l": 20, "r": 16, "t": 108, "b": 60},
         **columns,
         xaxis5={"domain": [0, 1], "range": [0, 1], "visible": False, "anchor": "y"},
-        yaxis={"range": [SHOWN + 0.6, 0.4], "visible": False, "fixedrange": True},
+        yaxis={"range": ENDS, "visible": False, "fixedrange": True},
         annotations=[
-            *({"xref": "paper", "x": left, "xanchor": "left", "yref": "paper", "y": 1, "yanchor": "bottom",
-               "align": "left", "text": text} for left, text in zip(lefts, heads, strict=True)),
             {"xref": "paper", "x": 0.5, "yref": "paper", "y": 0, "yanchor": "top", "yshift": -32,
              "text": "|∂C/∂b|, mean over 1000 digits"},
         ],

@@ -138,13 +138,17 @@ def saturation(data: Data, controls: State) -> "go.Figure":
                 "marker": {"color": VANISHING}},
         bars | {"name": "log₁₀ |φ′|, 0.01 and more", "x": data["log_slope"][~is_flat], "y": data["share"][~is_flat],
                 "marker": {"color": colour}},
+        figures.labels(
+            (SLOPE_EDGES[0] + 0.05, 0.99, f"{_percent(data['saturated'])} below 0.01", "top right"),
+            (SLOPE_EDGES[-1] - 0.05, 0.99, f"E[φ′²] = {_number(data['mean_square'])}", "top left"),
+            xaxis="x2", yaxis="y2", cliponaxis=False,
+        ),
     ]  # fmt: skip
     zone = {"type": "rect", "yref": "y3", "y0": 0, "y1": 1.25, "layer": "below", "line": {"width": 0}}
     zone |= {"fillcolor": figures.band(VANISHING)}
-    small = {"size": 12, "color": figures.MUTED}
     return figures.figure(
         traces,
-        title={"text": "Saturation of a layer<br><sub>above: z under φ; blue: saturated</sub>"},
+        title={"text": "Saturation of a layer<br><sub>above: z (grey) under φ; blue: saturated</sub>"},
         height=520,
         bargap=0,
         xaxis={"title": {"text": "pre-activation z", "standoff": 2}, "range": Z_SHOWN[[0, -1]], "dtick": 4},
@@ -159,14 +163,6 @@ def saturation(data: Data, controls: State) -> "go.Figure":
             zone | {"x0": data["awake"][1], "x1": Z_SHOWN[-1]},
             {"type": "line", "xref": "x2", "x0": -2, "x1": -2, "yref": "y2", "y0": 0, "y1": 1, "layer": "between",
              "line": THIN},
-        ],
-        annotations=[
-            {"x": Z_SHOWN[0], "xanchor": "left", "xshift": 4, "y": 2.5, "yanchor": "top", "font": small,
-             "text": "grey: where z lies"},
-            {"xref": "paper", "x": 0, "xanchor": "left", "yref": "y2", "y": 1, "yanchor": "bottom",
-             "text": f"{_percent(data['saturated'])} below 0.01", "font": {"size": 13}},
-            {"xref": "paper", "x": 1, "xanchor": "right", "yref": "y2", "y": 1, "yanchor": "bottom",
-             "text": f"E[φ′²] = {_number(data['mean_square'])}", "font": {"size": 13}},
         ],
     )  # fmt: skip
 
