@@ -9,6 +9,7 @@ _HOME = {
     "Network": "network",
     "Grid": "sweep",
     "tabulate": "sweep",
+    "probe": "probing",
     "Lab": "lab",
     "Slider": "lab",
     "Choice": "lab",

@@ -6,16 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vgx.probing import Layer
+from vgx.probing import Layer, is_activation
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-ELEMENTWISE = (
-    "Identity", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "ELU", "SELU", "GELU", "SiLU", "Softplus",
-    "Hardtanh", "ReLU6", "CELU", "Mish", "Softsign", "LogSigmoid", "Hardsigmoid", "Hardswish", "Dropout",
-)  # fmt: skip
 
 Plain = tuple["nn.Module", str | None, str | None]  # a module and the names of its weight and bias
 
@@ -184,7 +179,7 @@ def _plain_layers(model: "nn.Module") -> list[Plain] | None:
     for path, module in _leaves(model):
         if type(module) is nn.Linear and f"{path}.weight" in names:
             layers.append((module, f"{path}.weight", f"{path}.bias" if module.bias is not None else None))
-        elif type(module).__module__.startswith("torch.nn.") and type(module).__name__ in ELEMENTWISE:
+        elif is_activation(module) or type(module) in (nn.Identity, nn.Dropout):
             layers.append((module, None, None))
         else:
             return None
