@@ -30,12 +30,16 @@ def sgd(values: Sequence["torch.Tensor"], *, decayed: Sequence[int], weight_deca
     import torch
 
     velocity: list[torch.Tensor] = []
+    decaying = [values[k] for k in decayed]
 
     def step(gradients: Sequence[torch.Tensor], rates: Rates) -> None:
-        gradients = _decaying(values, gradients, decayed, weight_decay)
         if not momentum:
+            if weight_decay:  # in place, which spares a copy of the gradients
+                own = rates if isinstance(rates, float) else [rates[k] for k in decayed]
+                _descend(decaying, decaying, own, weight_decay)
             _descend(values, gradients, rates)
             return
+        gradients = _decaying(values, gradients, decayed, weight_decay)
         if velocity:
             torch._foreach_mul_(velocity, momentum)
             torch._foreach_add_(velocity, gradients)
