@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.special import erfcx
+from scipy.special import erf, erfcx
 
 from vgx.activation import activations
-from vgx.gaussian import expectation
+from vgx.gaussian import expectation, pair_expectation
 
 
 def test_expectation_of_powers_and_steps():
@@ -41,3 +41,47 @@ def test_expectation_at_the_ends():
     np.testing.assert_allclose(expectation(lambda z: tanh.derivative(z) ** 2, ends), [1, 0, np.nan])
     with pytest.raises(ValueError, match=r"variance must hold numbers >= 0, got \[1, -1\]"):
         expectation(np.square, [1, -1])
+
+
+C = np.array([-1, -0.999, -0.5, 0, 0.3, 0.9, 0.999, 1 - 1e-8, 1])
+VARIANCES = np.array([1e-8, 1e-4, 1, 100, 1e4])[:, None]
+
+
+def test_pairs_of_powers_kinks_and_jumps():
+    q, angle = VARIANCES, np.arccos(C)
+    ones = pair_expectation(lambda u, v: np.ones_like(u), q, C)
+    np.testing.assert_allclose(ones, np.ones((5, 9)), rtol=1e-12)
+    np.testing.assert_allclose(pair_expectation(lambda u, v: u**2 * v**2, q, C), q**2 * (1 + 2 * C**2), rtol=1e-12)
+    # Cho & Saul 2009: the arc-cosine kernels of degree 0 and 1
+    both = pair_expectation(lambda u, v: (u > 0) & (v > 0), q, C)
+    np.testing.assert_allclose(both, np.tile((np.pi - angle) / (2 * np.pi), (5, 1)), atol=1e-12)
+    ramps = pair_expectation(lambda u, v: np.maximum(u, 0) * np.maximum(v, 0), q, C)
+    np.testing.assert_allclose(
+        ramps / q, np.tile(np.sin(angle) + (np.pi - angle) * C, (5, 1)) / (2 * np.pi), atol=1e-12
+    )
+
+
+def test_pairs_of_bends_at_every_variance():
+    q = VARIANCES
+    product = pair_expectation(lambda u, v: erf(u) * erf(v), q, C)
+    np.testing.assert_allclose(product, 2 / np.pi * np.arcsin(2 * q * C / (1 + 2 * q)), atol=1e-9)
+    # both near 0: E[exp(-u² - v²)] = 1/√((1 + 2q)² - (2qc)²)
+    product = pair_expectation(lambda u, v: np.exp(-(u**2) - v**2), q, C)
+    np.testing.assert_allclose(product, 1 / np.sqrt((1 + 2 * q) ** 2 - (2 * q * C) ** 2), rtol=1e-9)
+
+
+def test_pairs_take_any_shape_and_any_number():
+    assert pair_expectation(np.multiply, 1.0, 0.5).shape == ()
+    assert pair_expectation(np.multiply, np.ones((3, 1)), np.zeros((0,))).shape == (3, 0)
+    many = np.linspace(-1, 1, 70)
+    np.testing.assert_allclose(pair_expectation(np.multiply, 2.0, many), 2 * many, atol=1e-12)
+    np.testing.assert_allclose(pair_expectation(lambda u, v: u**2 * v, [0, 3], 1), 0, atol=1e-12)
+
+
+def test_pairs_outside_their_range_raise():
+    for bad in (-1, np.inf, np.nan):
+        with pytest.raises(ValueError, match=r"variance must hold finite numbers >= 0, got"):
+            pair_expectation(np.multiply, bad, 0)
+    for bad in (-1.01, [0.5, 2], np.nan):
+        with pytest.raises(ValueError, match=r"correlation must hold numbers from -1 to 1, got"):
+            pair_expectation(np.multiply, 1, bad)

@@ -75,6 +75,73 @@ def test_closed_form_of_the_error_function():
     np.testing.assert_allclose(theory.chi(activation=phi, sigma_w=1.0, q=Q), expected, rtol=1e-10)
 
 
+C = np.array([-1, -0.7, 0, 0.3, 0.9, 0.999, 1])
+
+
+def test_correlation_map_of_relu_and_identity():
+    # Cho & Saul 2009, the arc-cosine kernel of degree 1; a leaky ReLU is a ReLU and a line
+    angle = np.arccos(C)
+    kernel = (np.sin(angle) + (np.pi - angle) * C) / (2 * np.pi)
+    leaky = 0.99**2 * kernel + 0.01 * 0.99 * C + 0.01**2 * C
+    for name, mean_product in [("relu", kernel), ("leaky_relu", leaky), ("identity", C)]:
+        q = np.array([[0.3], [50.0]])
+        next_c = theory.correlation_map(C, activation=name, sigma_w=1.3, sigma_b=0.2, q=q)
+        expected = (1.69 * mean_product * q + 0.04) / (1.69 * mean_product[-1] * q + 0.04)
+        np.testing.assert_allclose(next_c, expected, atol=1e-12)
+    without_biases = theory.correlation_map(C, activation="relu", sigma_w=7.0, q=[[0.0], [1e-300], [1e300]])
+    np.testing.assert_allclose(without_biases, np.tile(2 * kernel, (3, 1)), atol=1e-12)
+
+
+def test_correlation_map_of_the_error_function():
+    # Williams 1997: E[erf(u) erf(v)] = (2/π) arcsin(2qc/(1 + 2q))
+    from scipy.special import erf
+
+    from vgx.activation import Activation
+
+    phi = Activation("erf", r"\mathrm{erf} z", erf, lambda z: 2 / math.sqrt(math.pi) * np.exp(-(z**2)))
+    q = Q[:, None]
+    covariance, variance = (4 * 2 / np.pi * np.arcsin(2 * q * c / (1 + 2 * q)) + 0.09 for c in (C, 1))
+    next_c = theory.correlation_map(C, activation=phi, sigma_w=2.0, sigma_b=0.3, q=q)
+    np.testing.assert_allclose(next_c, covariance / variance, atol=1e-9)
+
+
+@every
+def test_correlation_map_keeps_1_and_has_the_slope_chi(name):
+    sigma_w, sigma_b = (1.2, 0.3) if name != "sigmoid" else (8.0, 0.3)
+    q = theory.fixed_point(activation=name, sigma_w=sigma_w, sigma_b=sigma_b)
+    q = 1.0 if np.isinf(q) else q
+    at_1, near = theory.correlation_map([1, 1 - 1e-4], activation=name, sigma_w=sigma_w, sigma_b=sigma_b, q=q)
+    assert at_1 == pytest.approx(1, abs=1e-11)
+    slope = theory.chi(activation=name, sigma_w=sigma_w, q=q)
+    slope *= q / theory.variance_map(q, activation=name, sigma_w=sigma_w, sigma_b=sigma_b)
+    assert (1 - near) / 1e-4 == pytest.approx(slope, rel=0.02)  # a kink adds √(1 - c) to it
+
+
+@every
+def test_correlation_map_equals_simulated_layers(name):
+    rng = np.random.default_rng(0)
+    c, q, sigma_w, sigma_b, n = 0.6, 1.5, 1.3, 0.4, 1_000_000
+    u, other = math.sqrt(q) * rng.standard_normal((2, n))
+    v = c * u + math.sqrt(1 - c**2) * other
+    phi = activations[name]
+    products = sigma_w**2 * phi.f(u) * phi.f(v) + sigma_b**2
+    variance = theory.variance_map(q, activation=name, sigma_w=sigma_w, sigma_b=sigma_b)
+    error = products.std() / math.sqrt(n) / variance
+    predicted = theory.correlation_map(c, activation=name, sigma_w=sigma_w, sigma_b=sigma_b, q=q)
+    assert abs(products.mean() / variance - predicted) < 3 * error < 0.02
+
+
+def test_correlations_outside_their_range_raise():
+    for bad in (1.01, [0.5, -1.1], math.nan, "1"):
+        with pytest.raises(ValueError, match=r"correlation must hold (finite )?numbers( from -1 to 1)?, got"):
+            theory.correlation_map(bad, activation="tanh", sigma_w=1.0, q=1.0)
+    with pytest.raises(ValueError, match="q must hold finite numbers >= 0, got inf"):
+        theory.correlation_map(0.5, activation="tanh", sigma_w=1.0, q=math.inf)
+    assert np.isnan(theory.correlation_map(0.5, activation="tanh", sigma_w=0.0, q=1.0))
+    shape = theory.correlation_map(C[:, None], activation="tanh", sigma_w=[1.0, 2], q=np.ones((5, 1, 1))).shape
+    assert shape == (5, 7, 2)
+
+
 @functools.cache
 def simulated_layers(n_draws=200, width=512, q=1.5, sigma_b=0.3):
     """Simulate a layer of each activation with the same draws: its factor on E‖grad‖² and its next q."""
