@@ -163,7 +163,23 @@ def partly_frozen() -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("make", [Residual, convolution, partly_frozen, lambda: network(0)])
+def shared() -> nn.Module:
+    model = nn.Sequential(nn.Linear(6, 6), nn.GELU(), nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 3)).double()
+    model[2].weight = model[0].weight
+    return model
+
+
+MODELS = {
+    "plain": lambda: network(0),
+    "one layer": lambda: nn.Linear(6, 3).double(),
+    "no layer is known": Residual,
+    "convolution": convolution,
+    "frozen": partly_frozen,
+    "shared": shared,
+}
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("rates", [[0.1, 0.1, 0.1], [0.1, 0.02, 0.0]], ids=["one rate", "a rate each"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_models_side_by_side_are_trained_as_each_alone(make, rates, optimizer):
@@ -341,6 +357,13 @@ def test_examples_are_taken_in_the_models_precision():
     history = train(model, x, y.astype(np.uint8), epochs=1, learning_rate=0.1)
     assert history.status == "finished"
     assert model[0].weight.dtype == torch.float32
+
+
+def test_whole_numbers_stay_whole_for_an_embedding():
+    y = examples()[1]
+    models = [nn.Sequential(nn.Embedding(3, 4), nn.Linear(4, 3)).double() for _ in range(2)]
+    history = train(models, y, y, epochs=60, learning_rate=1.0)
+    assert (history.accuracy[:, -1] == 1).all()
 
 
 def test_a_bar_only_where_it_takes_long(capsys):

@@ -58,7 +58,7 @@ def train(
         A sequence must have one architecture. Stacks of `Linear` and elementwise modules train fastest together.
         Models with dropout draw from one stream, seeded by the first seed.
     x : ndarray or tensor, shape (n, ...)
-        Inputs, finite; taken in the precision of the model.
+        Inputs, finite; floats are taken in the precision of the model.
     y : ndarray or tensor, shape (n, ...)
         Targets: classes 0, 1, ..., shape (n,), for the losses with a name.
     epochs : int
@@ -141,9 +141,7 @@ def train(
     look = {"desc": "train", "unit": "step", "delay": BAR_AFTER_SECONDS, "leave": False, "disable": not progress}
     with _own_state(stack, seeds[0]), tqdm(total=epochs * batches.steps, **look) as bar:
         try:
-            step = make_step(
-                [value.detach() for value in stack.values], decayed=stack.decayed(meter.layers), **settings
-            )
+            step = make_step(stack.memory, decayed=stack.decayed(meter.layers), **settings)
             entries.append(meter.entry())
             for epoch in range(epochs):
                 ended = ended | ~np.isfinite(entries[-1]["loss"])
@@ -195,5 +193,5 @@ def _own_state(stack: Stack, seed: int) -> Iterator[None]:
     import torch
 
     with torch.random.fork_rng(devices=[]), stack.evaluating():
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         yield

@@ -64,7 +64,6 @@ def examples(
     import torch
 
     x, y = _tensor(f"{what}x", x, stack), _tensor(f"{what}y", y, stack)
-    x = x if x.is_floating_point() else x.to(stack.values[0].dtype)
     if not x.ndim or not len(x) or x.shape[:1] != y.shape[:1]:
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise ValueError(f"{what}x and {what}y must hold the same number of examples, at least 1, got shapes {shapes}")

@@ -177,8 +177,9 @@ def _plain_layers(model: "nn.Module") -> list[Plain] | None:
     names = {name for name, _ in model.named_parameters()}
     layers = []
     for path, module in _leaves(model):
-        if type(module) is nn.Linear and f"{path}.weight" in names:
-            layers.append((module, f"{path}.weight", f"{path}.bias" if module.bias is not None else None))
+        weight, bias = (f"{path}.{name}" if path else name for name in ("weight", "bias"))
+        if type(module) is nn.Linear and {weight, bias if module.bias is not None else weight} <= names:
+            layers.append((module, weight, bias if module.bias is not None else None))
         elif is_activation(module) or type(module) in (nn.Identity, nn.Dropout):
             layers.append((module, None, None))
         else:
