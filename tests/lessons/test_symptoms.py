@@ -279,7 +279,9 @@ def test_the_black_wires_are_those_that_carry_a_one():
     assert len(every) == len(data["wires"])
     assert black < every
     assert len(black) == data["values"][data["wires"][:, 0]].sum()
-    lit = [trace for trace in figure.data[2:-4] if trace.marker.color == INK]
+    assert figure.data[-2].text == ("1\u2002\u2002",) * 3 + ("0\u2002\u2002",)
+    assert figure.data[-1].text == ("\u2002\u2002<b>1</b>",)
+    lit = [trace for trace in figure.data[2:-6] if trace.marker.color == INK]
     assert sum(len(trace.x) for trace in lit) == data["values"].sum()
 
 
@@ -295,8 +297,14 @@ def test_the_question_before_the_circuits_has_the_answer_of_the_derivation():
 
 def test_the_speeds_of_layers_that_are_not_there_are_not_drawn():
     figure = labs.learning_speeds.figure(hidden=2)
-    assert [np.isfinite(line.y).any() for line in figure.data[3:]] == [True, True, False, False]
-    assert [bool(label.text) for label in figure.layout.annotations] == [True, True, False, False]
+    assert [np.isfinite(line.y).any() for line in figure.data[3:7]] == [True, True, False, False]
+    assert figure.data[7].text == ("\u2002layer 1", "\u2002layer 2")
     np.testing.assert_array_equal(figure.data[2].y, measure.PUBLISHED_SPEEDS[2])
-    heights = [label.y for label in labs.learning_speeds.figure(hidden=4, draw=2).layout.annotations]
-    assert min(np.diff(sorted(heights))) > 0.29
+
+
+def test_the_names_of_lines_that_end_close_together_stay_apart():
+    ends = labs.learning_speeds.data(draw=5)["speeds"][-1]
+    assert np.log10(ends[1] / ends[0]) < 0.25
+    low, high = np.log10(labs.learning_speeds.figure(draw=5).data[7].y)
+    assert low == pytest.approx(np.log10(ends[0]))
+    assert high - low > 0.28

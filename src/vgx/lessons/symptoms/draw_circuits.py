@@ -40,8 +40,7 @@ def parity_circuit(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) 
             size = float(np.clip(150 / beside, least, 12))
             marker = {"symbol": symbol, "size": size, "color": fill, "line": {"color": figures.MUTED, "width": 1}}
             traces.append(node | {"name": f"{name}, {symbol}", "x": x[here], "y": y[here], "marker": marker})
-    traces += _growth(controls)
-    bits = int((kinds == INPUT).sum())
+    traces += [*_growth(controls), *_ends(kinds, values, x, y)]
     return figures.figure(
         traces,
         title={"text": f"Is the number of ones odd?<br><sub>black carries a 1; {KEYS[controls['gates']]}</sub>"},
@@ -52,7 +51,7 @@ def parity_circuit(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) 
         xaxis2={"range": [1, 33], "title": {"text": "bits"}, "anchor": "y2", "tickvals": [2, 8, 16, 24, 32]},
         yaxis2=figures.powers_of_ten_axis(0, 10, step=2)
         | {"domain": [0, 0.26], "anchor": "x2", "title": {"text": "gates"}},
-        annotations=[*_ends(data, x, y, bits), *_labels(controls)],
+        annotations=_labels(controls),
     )  # fmt: skip
 
 
@@ -94,16 +93,16 @@ def _growth(controls: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _ends(data: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray, bits: int) -> list[dict[str, Any]]:
-    """Write the bits beside the inputs (those that are not there, nothing) and the answer beside the output."""
-    texts = [str(int(data["values"][bit])) if bit < bits else "" for bit in range(8)]
-    place = {"xref": "x", "yref": "y", "yanchor": "middle"}
-    inputs = [
-        place | {"x": 0, "xanchor": "right", "xshift": -10, "y": int(y[min(bit, bits - 1)]), "text": text}
-        for bit, text in enumerate(texts)
+def _ends(kinds: np.ndarray, values: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
+    """Write the bits beside the inputs and the answer beside the output."""
+    bits = np.flatnonzero(kinds == INPUT)
+    gap = "\u2002\u2002"  # past the marker
+    inputs = [(x[bit], y[bit], f"{values[bit]:d}{gap}", "middle left") for bit in bits]
+    answer = (x[-1], y[-1], f"{gap}<b>{values[-1]:d}</b>", "middle right")
+    return [
+        figures.labels(*inputs, name="bits", cliponaxis=False),
+        figures.labels(answer, name="answer", cliponaxis=False, size=15),
     ]
-    answer = "<b>1</b>" if data["values"][-1] else "<b>0</b>"
-    return [*inputs, place | {"x": UNITS, "xanchor": "left", "xshift": 8, "y": int(y[-1]), "text": answer}]
 
 
 def _labels(controls: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -45,6 +45,7 @@ def learning_speeds(data: Mapping[str, np.ndarray], controls: Mapping[str, Any])
                     "hovertemplate": f"layer {n + 1} {hover}<extra></extra>"}
             for n in range(MOST_HIDDEN)
         ),
+        _names(data["speeds"][-1]),
     ]  # fmt: skip
     return figures.figure(
         traces,
@@ -57,22 +58,16 @@ def learning_speeds(data: Mapping[str, np.ndarray], controls: Mapping[str, Any])
         xaxis2={"range": [0, 500], "domain": [0.42, 1], "anchor": "y", "tickvals": [0, 250, 500],
                 "title": {"text": "epochs"}},
         yaxis=figures.powers_of_ten_axis(*POWERS, step=1) | {"title": {"text": "speed ‖∂C/∂b‖"}},
-        annotations=_names(data["speeds"][-1]),
     )  # fmt: skip
 
 
-def _names(ends: np.ndarray) -> list[dict[str, Any]]:
+def _names(ends: np.ndarray) -> dict[str, Any]:
     """Name the lines at their right ends, in their order, far enough apart to be read."""
-    heights = np.full(MOST_HIDDEN, 0.0)
-    heights[: len(ends)] = np.log10(ends)
-    order = np.argsort(heights[: len(ends)])
-    for below, above in pairwise(order):
+    heights = np.log10(ends)
+    for below, above in pairwise(np.argsort(ends)):
         heights[above] = max(heights[above], heights[below] + APART)
-    place = {"xref": "paper", "x": 1, "xanchor": "left", "xshift": 4, "yref": "y", "yanchor": "middle"}
-    return [
-        place | {"y": round(float(heights[n]), 2), "text": f"layer {n + 1}" if n < len(ends) else ""}
-        for n in range(MOST_HIDDEN)
-    ]
+    notes = [(495, 10**height, f"\u2002layer {n}", "middle right") for n, height in enumerate(heights.tolist(), start=1)]
+    return figures.labels(*notes, name="names", xaxis="x2", cliponaxis=False)
 
 
 def speeds_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> str:
