@@ -66,7 +66,7 @@ def _names(ends: np.ndarray) -> dict[str, Any]:
     heights = np.log10(ends)
     for below, above in pairwise(np.argsort(ends)):
         heights[above] = max(heights[above], heights[below] + APART)
-    notes = [(495, 10**height, f"\u2002layer {n}", "middle right") for n, height in enumerate(heights.tolist(), start=1)]
+    notes = [(495, 10**height, f"\u2002layer {n}", "middle right") for n, height in enumerate(heights, start=1)]
     return figures.labels(*notes, name="names", xaxis="x2", cliponaxis=False)
 
 
