@@ -92,10 +92,10 @@ class Probe:
         list of dict
             ``layer``; ``gradient_norm`` and ``bias_gradient_norm``, of its weights and of its biases, as the backward
             pass left them; ``update_ratio``, ‖Δw‖ / ‖w‖ of its weights; ``activation``, the rms of what its units
-            give, after their activation; ``saturated``, the share of slopes |φ′| below 0.01; ``dead``, the share of
-            units (in convolutions: channels) whose slope, or without an activation whose output, is 0 for the whole
-            batch. NaN is what was not seen: no backward pass, no step, no activation module behind the layer.
-            Of several passes the last one counts.
+            give, after their activation; ``saturated``, the share of slopes φ′ smaller than 0.01 in size; ``dead``,
+            the share of units (in convolutions: channels) whose slope, or without an activation whose output, is 0
+            for the whole batch. NaN is what was not seen: no backward pass, no step, no activation module behind the
+            layer. Of several passes the last one counts.
         """
         rows = []
         for layer in self._layers:
@@ -154,8 +154,8 @@ def probe(model: "nn.Module") -> Iterator[Probe]:
     >>> with probe(model) as p:
     ...     model(torch.ones(1, 2)).sum().backward()
     ...     optimizer.step()
-    >>> [(row["layer"], row["gradient_norm"], round(row["update_ratio"], 3)) for row in p.rows()]
-    [('0', 2.0, 0.1), ('2', 4.242640687119285, 0.3)]
+    >>> [(row["layer"], round(row["gradient_norm"], 3), round(row["update_ratio"], 3)) for row in p.rows()]
+    [('0', 2.0, 0.1), ('2', 4.243, 0.3)]
     >>> p.verdict()
     <Verdict.HEALTHY: 'healthy'>
     """

@@ -18,7 +18,7 @@ class History:
     Entry 0 is measured before the first step, entry e after epoch e. After the end of a diverged run its
     entries are NaN, which is overflow; those of an interrupted one are cut at the last whole epoch.
 
-    Attributes
+    Parameters
     ----------
     layers : tuple of str
         The modules with parameters of their own.
