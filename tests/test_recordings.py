@@ -45,8 +45,9 @@ def test_a_recording_says_what_made_it(room, name):
 
 
 @pytest.mark.parametrize(("room", "name"), RECORDINGS)
-def test_a_test_computes_a_part_of_it_anew(room, name):
+def test_the_tests_of_its_lesson_know_it(room, name):
+    """Each recomputes a part: by `Recordings.differences` or, where that takes long, with fewer seeds or epochs."""
     tests = Path(__file__).parent / "lessons"
-    assert any(f'differences("{name}"' in path.read_text() for path in tests.glob(f"test_{room}*.py")), (
-        f"no tests/lessons/test_{room}*.py calls RECORDINGS.differences({name!r}, ...)"
+    assert any(f'("{name}"' in path.read_text() for path in tests.glob(f"test_{room}*.py")), (
+        f"no tests/lessons/test_{room}*.py calls RECORDINGS.differences({name!r}, ...) or load({name!r})"
     )

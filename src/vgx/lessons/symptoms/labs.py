@@ -8,6 +8,24 @@ from vgx.sweep import tabulate
 from . import draw, measure
 from .record import RECORDINGS
 
+AXES = measure.LOSS_CURVE_AXES
+
+loss_curves = Lab(
+    "loss-curves",
+    controls={
+        "depth": Slider(1, 20, default=20, stops=AXES["depth"], integer=True, label="hidden layers"),
+        "scale": Slider(0.3, 10, default=1, stops=AXES["scale"], log=True, label="init scale", unit="×"),
+        "activation": Choice(AXES["activation"]),
+        "learning_rate": Slider(0.01, 10, default=0.1, stops=AXES["learning_rate"], log=True),
+    },
+    compute=RECORDINGS.load("loss-curves"),
+    rerun=measure.loss_curves,
+    vectorized=("scale", "learning_rate"),
+    draw=draw.loss_curves,
+    read=draw.loss_reading,
+    alt="Line chart: the loss of five training runs and their median over 256 steps, on a logarithmic axis.",
+)
+
 parity_circuits = Lab(
     "parity-circuits",
     controls={
