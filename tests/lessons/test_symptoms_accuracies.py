@@ -143,10 +143,13 @@ def test_the_figure_shows_every_run_and_the_ends_of_all_depths(recorded):
         runs = np.asarray(trace["y"]).reshape(20, 32)
         np.testing.assert_allclose(runs[:, :-1], 100 - recorded(hidden=hidden)["validation"])
         assert np.isnan(runs[:, -1]).all()
-    ends = [trace for trace in found if trace["name"].endswith(" hidden")]
-    for hidden, trace in enumerate(ends, start=1):
-        np.testing.assert_allclose(trace["y"], np.sort(recorded(hidden=hidden)["validation"][:, -1]))
-        assert (abs(np.asarray(trace["x"]) - hidden) < 0.5).all()
+    everyone, *chosen = [trace for trace in found if trace["name"] == "ends"]
+    for trace, depths in zip([everyone, *chosen], [(1, 2, 3, 4), (1,), (4,)], strict=True):
+        x, y = (np.asarray(trace[axis]).reshape(-1, 20, 3) for axis in "xy")
+        for k, hidden in enumerate(depths):
+            np.testing.assert_allclose(y[k, :, 0], recorded(hidden=hidden)["validation"][:, -1])
+            assert (abs(x[k, :, :2] - hidden) < 0.5).all()
+            assert np.isnan(x[k, :, 2]).all()
     nielsen = next(trace for trace in found if trace["name"] == "Nielsen")
     assert list(nielsen["y"]) == [96.48, 96.90, 96.57, 96.53]
 
@@ -162,7 +165,7 @@ def test_one_depth_against_itself_is_drawn_once():
     state = {"hidden": 2, "against": 2}
     found = draw.accuracies(labs.accuracies.data(**state), state).data
     assert np.isnan(found[1]["y"]).all()
-    assert [list(trace["text"]) for trace in found[-2:]] == [["2 hidden layers"], [""]]
+    assert list(found[-1]["text"]) == ["2 hidden layers", "\N{NO-BREAK SPACE}"]
 
 
 # The linear probe

@@ -1,6 +1,6 @@
 """Nielsen's four accuracies: what lesson 00 draws and says about them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TICKS = (10, 50, 80, 90, 95, 97)  # percent right, on an axis of the logarithm of what is wrong
 FINAL = (94, 97.6)  # percent right that the right panel shows
+HALF_TICK = 0.3  # of the distance between two depths
 COLOURS = (figures.ACTIVATIONS["sigmoid"], figures.SECOND)
 
 
@@ -22,31 +23,25 @@ def accuracies(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "
     depths = [controls["hidden"], controls["against"]]
     runs = [data["first"], data["second"] if depths[1] != depths[0] else np.full_like(data["second"], np.nan)]
     final, n_seeds = data["final"], data["final"].shape[1]
-    aside = np.linspace(-0.3, 0.3, n_seeds)
-    colours = [COLOURS[depths.index(depth)] if depth in depths else figures.MUTED for depth in HIDDEN]
-    dots = {"type": "scatter", "mode": "markers", "xaxis": "x2", "yaxis": "y2"}
     traces = [
         *(_runs(run, colour) for run, colour in zip(runs, COLOURS, strict=True)),
         *(_median(run, colour) for run, colour in zip(runs, COLOURS, strict=True)),
+        _ticks(HIDDEN, final, "ends") | {"opacity": 0.6, "line": {"color": figures.MUTED, "width": 1}},
         *(
-            dots | {"name": f"{depth} hidden", "x": depth + aside, "y": np.sort(final[k]), "hoverinfo": "skip",
-                    "marker": {"size": 5, "color": colour, "opacity": 0.6}}
-            for k, (depth, colour) in enumerate(zip(HIDDEN, colours, strict=True))
+            _ticks([depth], run[None, :, -1], "ends") | {"line": {"color": colour, "width": 1.5}}
+            for depth, run, colour in zip(depths, runs, COLOURS, strict=True)
         ),
-        dots | {"name": "median", "x": HIDDEN, "y": np.median(final, axis=1), "hovertemplate": "median %{y:.2f} %",
-                "marker": {"symbol": "line-ew-open", "size": 16, "color": colours, "line": {"width": 3}}},
-        dots | {"name": "Nielsen", "x": HIDDEN, "y": list(PUBLISHED.values()), "hovertemplate": "Nielsen %{y:.2f} %",
-                "marker": {"size": 11, "symbol": "diamond-open", "color": figures.INK, "line": {"width": 2.5}}},
-        *(
-            figures.labels((EPOCHS - 0.5, wrong, text, "middle left"), name=f"label {k + 1}") | {
-                "textfont": {"size": 13, "color": COLOURS[k]}}
-            for k, (wrong, text) in enumerate(zip((50, 70), _labels(depths), strict=True))
-        ),
+        _ticks(HIDDEN, np.median(final, axis=1, keepdims=True), "medians") | {
+            "line": {"color": figures.INK, "width": 3}},
+        {"type": "scatter", "mode": "markers", "xaxis": "x2", "yaxis": "y2", "name": "Nielsen", "x": HIDDEN,
+         "y": list(PUBLISHED.values()), "hovertemplate": "Nielsen: %{y:.2f} %<extra></extra>",
+         "marker": {"size": 11, "symbol": "diamond-open", "color": figures.INK, "line": {"width": 2.5}}},
+        figures.labels(*_labels(depths)) | {"textfont": {"size": 13, "color": COLOURS}},
     ]  # fmt: skip
     return figures.figure(
         traces,
         title={"text": "Nielsen’s networks on MNIST<br><sub>"
-               f"{n_seeds} runs a depth and their median; ◇ Nielsen’s</sub>"},
+               f"{n_seeds} runs and their median; right: the end, ◇ Nielsen’s</sub>"},
         height=460,
         margin={"l": 56, "r": 12, "t": 64, "b": 56},
         xaxis={"range": [0, EPOCHS], "domain": [0, 0.54], "tickvals": [0, 10, 20, 30], "title": {"text": "epochs"}},
@@ -55,8 +50,6 @@ def accuracies(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "
         xaxis2={"range": [0.4, 4.6], "domain": [0.66, 1], "anchor": "y2", "tickvals": HIDDEN, "showgrid": False,
                 "title": {"text": "hidden layers"}},
         yaxis2={"range": FINAL, "anchor": "x2", "dtick": 1},
-        annotations=[{"xref": "paper", "x": 0.83, "xanchor": "center", "yref": "paper", "y": 1, "yanchor": "top",
-                      "text": f"after {EPOCHS} epochs", "font": {"size": 12}}],
     )  # fmt: skip
 
 
@@ -70,6 +63,16 @@ def _runs(run: np.ndarray, colour: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _ticks(depths: Sequence[int], accuracies: np.ndarray, name: str) -> dict[str, Any]:
+    """Draw a short line at each accuracy of each depth: one path, where dots would be as many as runs."""
+    ends = np.array([-HALF_TICK, HALF_TICK, np.nan])
+    x = np.asarray(depths, dtype=float)[:, None, None] + ends
+    return {
+        "type": "scatter", "mode": "lines", "xaxis": "x2", "yaxis": "y2", "name": name, "hoverinfo": "skip",
+        "x": np.broadcast_to(x, (*accuracies.shape, 3)).ravel(), "y": np.repeat(accuracies.ravel(), 3),
+    }  # fmt: skip
+
+
 def _median(run: np.ndarray, colour: str) -> dict[str, Any]:
     wrong = 100 - np.median(run, axis=0)
     return {
@@ -78,9 +81,11 @@ def _median(run: np.ndarray, colour: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _labels(depths: list[int]) -> list[str]:
-    texts = [_depth(depth) for depth in depths]
-    return texts if depths[0] != depths[1] else [texts[0], ""]
+def _labels(depths: list[int]) -> list[tuple[float, float, str, str]]:
+    """Name the two depths in a corner that no line crosses; the same one only once."""
+    first, second = (_depth(depth) for depth in depths)
+    second = "\N{NO-BREAK SPACE}" if first == second else second  # where no text was, Plotly adds none later
+    return [(EPOCHS - 0.5, wrong, text, "middle left") for wrong, text in ((50, first), (70, second))]
 
 
 def _depth(hidden: int) -> str:

@@ -71,14 +71,13 @@ def _probed(h: np.ndarray, x: np.ndarray, y: np.ndarray, seen: int) -> tuple[flo
     """Return what can be read off the outputs h: the values of `probe_by_layer` at one place."""
     neighbour = _neighbours_agree(h, y, seen)
     mean, std = h[:seen].mean(axis=0), h[:seen].std(axis=0)
-    h = (h - mean) / np.where(std > 0, std, 1.0)  # a probe may turn up the volume
-    centre = x[:seen].mean(axis=0)
-    indicators = np.eye(10)[y[:seen]]
-    answers = h[seen:] @ _least_squares(h[:seen], indicators - indicators.mean(axis=0)) + indicators.mean(axis=0)
-    missed = x[seen:] - centre - h[seen:] @ _least_squares(h[:seen], x[:seen] - centre)
-    accuracy = np.mean(answers.argmax(axis=1) == y[seen:])
-    recovered = 1 - np.sum(missed**2) / np.sum((x[seen:] - centre) ** 2)
-    return 100 * accuracy, 100 * recovered, 100 * neighbour, std.mean()
+    h = (h - mean) / np.where(std > 0, std, 1.0)  # a regression may turn up the volume
+    targets = np.hstack([np.eye(10)[y], x])
+    centre = targets[:seen].mean(axis=0)  # the constant, as h has mean 0
+    read = centre + h[seen:] @ _least_squares(h[:seen], targets[:seen])
+    accuracy = np.mean(read[:, :10].argmax(axis=1) == y[seen:])
+    missed, variation = (np.sum((targets[seen:] - guess)[:, 10:] ** 2) for guess in (read, centre))
+    return 100 * accuracy, 100 * (1 - missed / variation), 100 * neighbour, std.mean()
 
 
 def _least_squares(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
