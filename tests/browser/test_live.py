@@ -18,11 +18,16 @@ from playwright.sync_api import expect
 from tests.browser import built, specimen_labs
 from vgx.lab import Choice
 from vgx.lessons.chain_rule_products import labs
+from vgx.lessons.symptoms.labs import loss_curves
 
 pytestmark = pytest.mark.browser
 PATIENCE = 60_000  # milliseconds: a kernel starts, imports, computes
 
-LABS = {"gradient-by-layer": "vgx.lessons.chain_rule_products.labs", "stubborn": "tests.browser.specimen_labs"}
+LABS = {
+    "gradient-by-layer": "vgx.lessons.chain_rule_products.labs",
+    "stubborn": "tests.browser.specimen_labs",
+    "loss-curves": "vgx.lessons.symptoms.labs",
+}
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +167,13 @@ def stubborn(notebook):
     assert watch.complaints == []
 
 
+@pytest.fixture
+def recorded(notebook):
+    page, watch = notebook
+    yield LiveOnPage(page, loss_curves)
+    assert watch.complaints == []
+
+
 def test_the_lab_opens_at_its_start(emblem):
     assert emblem.expect_computed() == emblem.lab.defaults
 
@@ -217,3 +229,18 @@ def test_of_fifty_moves_a_second_the_last_wins_and_nothing_piles_up(stubborn):
     took = time.monotonic() - start
     assert stubborn.state()["x"] == 200 - moves
     assert calls() - before <= min(1 + took / specimen_labs.SECONDS, 0.6 * moves)
+
+
+def test_a_recorded_state_can_be_run_for_real(recorded):
+    recorded.expect_computed()
+    before = recorded.reading.text_content()
+    recorded.press("Run it for real")
+    expect(recorded.status).to_contain_text("Running for real")
+    expect(recorded.control("activation")).to_be_disabled()
+    expect(recorded.status).to_contain_text("Run for real in", timeout=60_000)
+    expect(recorded.reading).to_have_text(
+        f"{before} This is a fresh run, not the recording; move a control to go back to it."
+    )
+    recorded.control("activation").select_option("tanh")
+    expect(recorded.status).to_have_text("")
+    recorded.expect_computed(activation="tanh")

@@ -11,6 +11,7 @@ from torch import nn
 from vgx.datasets import digits
 from vgx.initializer import initializers
 from vgx.lessons.symptoms import draw, measure
+from vgx.lessons.symptoms.labs import loss_curves
 from vgx.lessons.symptoms.measure_loss_curves import CHANCE
 from vgx.lessons.symptoms.record import RECORDINGS
 
@@ -310,6 +311,11 @@ def test_twenty_layers_of_sigmoids_are_stuck_at_every_rate_and_one_or_two_are_no
     assert end_at(recorded, depth=2, activation="sigmoid", scale=1.0, learning_rate=1.0) == pytest.approx(0.0747, 0.01)
     ratio = recorded(depth=20, activation="sigmoid", scale=1.0, learning_rate=0.1)["gradient_ratio"]
     assert np.median(ratio) == pytest.approx(4.7e-13, rel=0.02)
+
+
+def test_the_question_before_looking_has_its_answer():
+    assert loss_curves.truth() == "stuck"
+    assert loss_curves.predict.choices == ("learns", "stuck", "oscillates", "overflows")
 
 
 def test_a_large_scale_makes_deep_tanh_oscillate_without_overflow(recorded):

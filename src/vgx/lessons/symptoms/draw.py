@@ -2,7 +2,7 @@
 
 from .draw_accuracies import accuracies, accuracies_reading, wins_in_percent
 from .draw_circuits import and_gates, parity_circuit, parity_reading
-from .draw_loss_curves import loss_curves, loss_reading
+from .draw_loss_curves import loss_curves, loss_reading, loss_word
 from .draw_speeds import learning_speeds, speeds_reading
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "learning_speeds",
     "loss_curves",
     "loss_reading",
+    "loss_word",
     "parity_circuit",
     "parity_reading",
     "speeds_reading",

@@ -76,6 +76,11 @@ def loss_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) ->
     return f"{_state(controls)}: {told}; {_what(loss[words == word], word)}{start}."
 
 
+def loss_word(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> str:
+    """Answer the lab's question: what most of the runs did."""
+    return verdict_of_state(verdicts(data["loss"]))
+
+
 def _what(loss: np.ndarray, word: str) -> str:
     """Say the numbers of the runs that share the commonest word."""
     last = STEPS_PER_EPOCH * (loss.shape[1] - 1)

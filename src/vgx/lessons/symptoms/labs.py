@@ -23,6 +23,13 @@ loss_curves = Lab(
     vectorized=("scale", "learning_rate"),
     draw=draw.loss_curves,
     read=draw.loss_reading,
+    predict=Predict(
+        "A network with 20 hidden layers of sigmoid units is stuck: at learning rate 0.1 its loss stays at 2.30. What "
+        "does it do at a rate a hundred times as large?",
+        answer=draw.loss_word,
+        at={"depth": 20, "activation": "sigmoid", "scale": 1.0, "learning_rate": 10.0},
+        choices=measure.WORDS,
+    ),
     alt="Line chart: the loss of five training runs and their median over 256 steps, on a logarithmic axis.",
 )
 
