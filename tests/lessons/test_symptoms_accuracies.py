@@ -113,6 +113,26 @@ def test_the_recording_has_twenty_runs_of_thirty_epochs_a_depth(recorded):
             assert (accuracy[:, 0] < 25).all()  # before the first step: by chance
 
 
+def test_what_is_robust_in_the_four_accuracies_and_what_is_noise(recorded):
+    validation = {hidden: recorded(hidden=hidden)["validation"].astype(float) for hidden in measure.HIDDEN}
+    ends = {hidden: accuracy[:, -1] for hidden, accuracy in validation.items()}
+    for hidden, published in measure.PUBLISHED.items():
+        assert ends[hidden].min() < published < ends[hidden].max()
+
+    def gain_in_standard_errors(fewer, more):
+        error = np.sqrt((ends[fewer].var(ddof=1) + ends[more].var(ddof=1)) / 20)
+        return (ends[more].mean() - ends[fewer].mean()) / error
+
+    begun = [np.median(validation[hidden][:, 1]) for hidden in measure.HIDDEN]
+    assert begun == sorted(begun, reverse=True)
+    assert validation[4][:, 1].max() < 40 < 75 < validation[3][:, 1].min()  # no run of the one as slow as the other's
+    assert gain_in_standard_errors(1, 2) > 4
+    assert abs(gain_in_standard_errors(1, 3)) < 1
+    wins = draw.wins_in_percent(labs.accuracies.data(hidden=3, against=4), {})
+    assert 10 < wins < 50
+    assert abs(np.median(ends[3]) - np.median(ends[4])) < ends[4].std(ddof=1)
+
+
 # The lab
 
 
