@@ -218,3 +218,27 @@ def test_a_shared_parameter_belongs_to_its_first_module():
         ("0", ("0.weight",), ("0.bias",)),
         ("1", (), ("1.bias",)),
     ]
+
+
+def test_only_the_first_activation_on_the_same_shape_belongs_to_a_layer():
+    model, x = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Tanh()), torch.randn(5, 4)
+    with vgx.probe(model) as p:
+        model(x)
+    assert p.rows()[0]["activation"] == pytest.approx(model[:2](x).square().mean().sqrt().item(), rel=1e-5)
+    reshaped = nn.Sequential(nn.Conv1d(1, 4, 3), nn.Flatten(), nn.ReLU())
+    with vgx.probe(reshaped) as p:
+        reshaped(torch.randn(5, 1, 6))
+    assert np.isnan(p.rows()[0]["saturated"])
+
+
+def test_the_verdict_is_on_matrices_where_there_are_any():
+    model = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2))
+    with torch.no_grad():
+        model[1].weight *= 1e-6  # so tiny is the gradient of the scale before it
+    with vgx.probe(model) as p:
+        model(torch.randn(10, 4)).sum(dim=1)[:5].sum().backward()
+    assert p.verdict() is Verdict.HEALTHY
+    scale_only = nn.LayerNorm(4)
+    with vgx.probe(scale_only) as p:
+        scale_only(torch.randn(2, 4)).square().sum().backward()
+    assert p.verdict() is Verdict.HEALTHY

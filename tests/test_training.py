@@ -1,5 +1,6 @@
 """Training against loops written by hand, and what must not be lost when it goes wrong."""
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -413,3 +414,65 @@ def test_what_does_not_fit_is_said(name):
     given = {"models": network(0), "x": X, "y": Y, "epochs": 1, "learning_rate": 0.1} | changes
     with pytest.raises(ValueError, match=r"(?s)" + message):
         train(given.pop("models"), given.pop("x"), given.pop("y"), **given)
+
+
+def test_a_run_that_has_ended_does_not_come_back():
+    x, y = examples(8)
+    calls = []
+
+    def loss(outputs, targets):
+        calls.append(len(outputs))
+        factor = torch.ones(len(outputs))
+        if len(calls) == 7:  # the 4th of the 8 steps of the first epoch
+            factor[: len(outputs) // 2] = np.inf  # the first of the two models
+        return (F.cross_entropy(outputs, targets, reduction="none") * factor).detach() + 0 * outputs.sum(-1)
+
+    history = train([network(0), network(1)], x, y, epochs=9, learning_rate=0.1, batch_size=1, loss=loss)
+    assert history.status.tolist() == ["diverged", "finished"]
+    last = history.last_epoch[0]
+    assert last < 9
+    assert np.isnan(history.loss[0, last + 1 :]).all()
+    assert np.isfinite(history.loss[1]).all()
+
+
+def test_the_gradient_is_measured_as_in_a_step():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 3)).double()
+    x, y = examples()
+    expected = torch.autograd.grad(F.cross_entropy(model(torch.tensor(x)), torch.tensor(y)), list(model.parameters()))
+    history = train(model, x, y, epochs=0, learning_rate=0.1)
+    np.testing.assert_allclose(history.gradient_norm[0], [expected[0].norm().item(), expected[2].norm().item()])
+
+
+@pytest.mark.parametrize(
+    "first", [nn.Linear(6, 3), nn.Sequential(nn.Unflatten(1, (6, 1)), nn.Flatten(), nn.Linear(6, 3))]
+)
+def test_each_model_of_a_list_has_its_own_dropout(first):
+    models = [nn.Sequential(first, nn.Dropout(0.5)).double()]
+    models.append(copy.deepcopy(models[0]))
+    train(models, *examples(), epochs=1, learning_rate=0.1, seeds=[0, 0])
+    assert not np.array_equal(*(parameters(model) for model in models))
+
+
+def test_inputs_may_have_more_axes():
+    x, y = np.random.default_rng(0).standard_normal((20, 4, 6)), examples(20)[1]
+
+    def loss(outputs, targets):
+        return F.cross_entropy(outputs.mean(1), targets, reduction="none")
+
+    together = train([network(0), network(1)], x, y, epochs=2, learning_rate=0.5, loss=loss)
+    alone = train(network(1), x, y, epochs=2, learning_rate=0.5, loss=loss)
+    np.testing.assert_allclose(together.loss[1], alone.loss)
+
+
+def test_hooks_on_a_model_are_called():
+    model, seen = network(0), []
+    model[0].register_forward_hook(lambda *_: seen.append(1))
+    train(model, *examples(), epochs=1, learning_rate=0.1)
+    assert seen
+
+
+def test_a_limit_that_is_not_reached_changes_nothing():
+    x, y = examples()
+    clipped, free = (train(network(0), x, y, epochs=3, learning_rate=0.1, clip=clip) for clip in (1e6, None))
+    np.testing.assert_array_equal(clipped.loss, free.loss)
