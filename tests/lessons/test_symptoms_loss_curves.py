@@ -214,14 +214,17 @@ def test_the_figure_has_every_run_their_median_and_where_they_overflow():
     loss = np.linspace(1, 5, 5)[:, None] * np.exp(-4 * TIME)
     loss[4, 10:], loss[3, 20] = np.nan, np.inf
     figure, _ = drawn(loss)
-    for k, run in enumerate(loss, start=1):
-        np.testing.assert_allclose(trace(figure, f"run {k}").y, np.where(np.isfinite(run), run, np.nan), rtol=1e-6)
+    runs = np.reshape(trace(figure, "runs").y, (5, 34))
+    np.testing.assert_allclose(runs[:, :-1], np.where(np.isfinite(loss), loss, np.nan), rtol=1e-6)
+    assert np.isnan(runs[:, -1]).all()
+    np.testing.assert_array_equal(np.reshape(trace(figure, "runs").x, (5, 34))[:, :-1], [8 * np.arange(33)] * 5)
     median = trace(figure, "median").y
     np.testing.assert_allclose(median[:10], loss[2, :10], rtol=1e-6)
     np.testing.assert_allclose(median[10:], loss[2, 10:], rtol=1e-6)  # an overflow counts as the largest
-    assert trace(figure, "overflow").x[3:].tolist() == [160, 80]
-    assert np.isnan(trace(figure, "overflow").x[:3]).all()
-    assert trace(figure, "verdict").text == ("<b>learns</b>: 3 of 5 runs",)
+    marks = trace(figure, "first loss, and overflow")
+    np.testing.assert_allclose(marks.y[:5], loss[:, 0], rtol=1e-6)
+    np.testing.assert_array_equal(marks.x, [0] * 5 + [np.nan] * 3 + [160, 80])
+    assert trace(figure, "labels").text == ("<b>learns</b>: 3 of 5 runs", "ln 10 = 2.30: guessing", "  overflow  ")
     assert figure.layout.shapes[0].y0 == pytest.approx(np.log(10))
 
 
@@ -285,7 +288,7 @@ def test_every_recorded_state_has_a_figure_and_a_plain_sentence(recorded):
         assert not re.search(r"nan|inf|None|e[+-]\d", reading), reading
         layout = figure.to_plotly_json()["layout"]
         assert (layout["xaxis"], layout["yaxis"]) == (axes := axes or (layout["xaxis"], layout["yaxis"]))
-        assert len(figure.data) == 10
+        assert len(figure.data) == 4
 
 
 # --- what the lesson says of the recorded runs ---

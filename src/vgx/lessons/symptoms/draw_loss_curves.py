@@ -28,41 +28,33 @@ def loss_curves(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> 
     ends = (0, int(steps[-1]))
     overflows = _overflow_steps(loss, steps)
     last = np.fmax.reduce(overflows)
+    top = 10.0 ** LOSSES[1]
     shown = np.where(np.isfinite(loss), np.maximum(loss, 10.0 ** LOSSES[0]), np.nan)
-    line = {"type": "scatter", "mode": "lines", "x": steps}
+    lifted = np.pad(shown, ((0, 0), (0, 1)), constant_values=np.nan)  # all runs in one line, lifted between them
+    n_runs = len(loss)
     traces = [
-        line
-        | {"name": f"run {k}", "y": run, "opacity": 0.6, "hoverinfo": "skip", "line": {"color": colour, "width": 1.5}}
-        for k, run in enumerate(shown, start=1)
-    ]
-    traces += [
-        line | {"name": "median", "y": _median(loss), "line": {"color": colour, "width": 4},
-                "hovertemplate": "step %{x}: median loss %{y:.3g}<extra></extra>"},
-        {"type": "scatter", "name": "overflow", "mode": "markers", "x": overflows,
-         "y": np.full(len(loss), 10.0 ** LOSSES[1]), "cliponaxis": False, "hoverinfo": "skip",
-         "marker": {"symbol": "x", "size": 10, "color": figures.COLOURS[Verdict.OVERFLOW]}},
-        {"type": "scatter", "name": "first loss", "mode": "markers", "x": np.zeros(len(loss)), "y": shown[:, 0],
-         "cliponaxis": False, "hoverinfo": "skip", "marker": {"size": 5, "color": colour}},
+        {"type": "scatter", "mode": "lines", "name": "runs", "x": np.tile([*steps, steps[-1]], n_runs),
+         "y": lifted.ravel(), "opacity": 0.6, "hoverinfo": "skip", "line": {"color": colour, "width": 1.5}},
+        {"type": "scatter", "mode": "lines", "name": "median", "x": steps, "y": _median(loss),
+         "line": {"color": colour, "width": 4}, "hovertemplate": "step %{x}: median loss %{y:.3g}<extra></extra>"},
+        {"type": "scatter", "mode": "markers", "name": "first loss, and overflow", "hoverinfo": "skip",
+         "cliponaxis": False, "x": [*np.zeros(n_runs), *overflows], "y": [*shown[:, 0], *np.full(n_runs, top)],
+         "marker": {"symbol": ["circle"] * n_runs + ["x"] * n_runs, "size": [5] * n_runs + [10] * n_runs,
+                    "color": [colour] * n_runs + [figures.COLOURS[Verdict.OVERFLOW]] * n_runs}},
         figures.labels(
-            (0.99 * ends[1], 10.0 ** (LOSSES[1] - 0.4), f"<b>{word}</b>: {_count(words, word)}", "bottom left"),
-            size=15, name="verdict",
-        ),
-        figures.labels(
-            (last, 10.0 ** (LOSSES[1] - 0.1), "  overflow  ", f"middle {'left' if last > ends[1] / 2 else 'right'}"),
-            name="overflow label", cliponaxis=False,
-        ),
+            (0.99 * ends[1], top / 10**0.4, f"<b>{word}</b>: {_count(words, word)}", "bottom left"),
+            (0.99 * ends[1], 1.15 * CHANCE, "ln 10 = 2.30: guessing", "top left"),
+            (last, top / 10**0.1, "  overflow  ", f"middle {'left' if last > ends[1] / 2 else 'right'}"),
+            cliponaxis=False,
+        ) | {"textfont": {"size": [15, 12, 13], "color": [figures.INK, figures.MUTED, figures.INK]}},
     ]  # fmt: skip
     return figures.figure(
         traces,
-        title={"text": f"Loss of {len(loss)} training runs<br><sub>{_state(controls, short=True)}</sub>"},
+        title={"text": f"Loss of {n_runs} training runs<br><sub>{_state(controls, short=True)}</sub>"},
         xaxis={"title": {"text": f"step ({STEPS_PER_EPOCH} to an epoch)"}, "range": list(ends)},
         yaxis={"title": {"text": "cross-entropy"}} | figures.powers_of_ten_axis(*LOSSES, step=1),
         shapes=[figures.reference_line(CHANCE, ends)],
-        annotations=[
-            {"xref": "paper", "x": 0.99, "xanchor": "right", "y": float(np.log10(CHANCE)), "yanchor": "bottom",
-             "text": "ln 10 = 2.30: guessing", "font": {"color": figures.MUTED, "size": 12}}
-        ],
-    )  # fmt: skip
+    )
 
 
 def loss_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> str:
