@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.lessons.prose import said
 from tests.mnist import needs_mnist
 from vgx.datasets import mnist
 from vgx.figures import INK
@@ -14,6 +15,7 @@ from vgx.lab.paths import flatten, same
 from vgx.lessons.symptoms import labs, measure, measure_circuits, measure_speeds
 from vgx.lessons.symptoms.measure_circuits import AND, INPUT, NOT, OR, THRESHOLD
 from vgx.lessons.symptoms.record import RECORDINGS
+from vgx.verdict import verdict_of_ratio
 
 CIRCUITS = list(itertools.product(("pairwise", "chain", "two_layers"), ("and_or_not", "threshold")))
 
@@ -308,3 +310,131 @@ def test_the_names_of_lines_that_end_close_together_stay_apart():
     low, high = np.log10(labs.learning_speeds.figure(draw=5).data[7].y)
     assert low == pytest.approx(np.log10(ends[0]))
     assert high - low > 0.28
+
+
+# ---------------------------------------------------------------- what the lesson says
+
+
+def in_lesson(words):
+    return said("00_symptoms", words)
+
+
+@pytest.fixture(scope="module")
+def states():
+    """Every state of the loss curves: (depth, scale, activation, rate) -> what its loss and its gradient do."""
+    curves, found = RECORDINGS.load("loss-curves"), {}
+    for state in curves.states():
+        data = curves(**state)
+        word = measure.verdict_of_state(measure.verdicts(data["loss"]))
+        found[tuple(state.values())] = word, str(verdict_of_ratio(np.median(data["gradient_ratio"])))
+    return found
+
+
+def test_the_numbers_of_the_walk_through_the_loss_curves(states):
+    curves = RECORDINGS.load("loss-curves")
+    rates = measure.LOSS_CURVE_AXES["learning_rate"]
+    ends = [np.median(curves(depth=20, scale=1, activation="sigmoid", learning_rate=r)["loss"][:, -1]) for r in rates]
+    assert in_lesson(f"the lines end between {min(ends):.2f} and {max(ends):.2f}")
+    assert [states[depth, 1, "sigmoid", 1][0] for depth in (20, 5, 2)] == ["stuck", "stuck", "learns"]
+    swinging = [
+        (
+            measure.verdicts(curves(depth=20, scale=s, activation="tanh", learning_rate=0.01)["loss"]) == "oscillates"
+        ).sum()
+        for s in (1, 4, 10)
+    ]
+    assert swinging == [0, 4, 5]
+    assert in_lesson("At 1 all five runs learn, slowly. At 4 four of them go up and down, at 10 all.")
+    high, low = (
+        np.median(curves(depth=20, scale=s, activation="tanh", learning_rate=r)["loss"][:, 17:])
+        for s, r in ((1, 10), (10, 0.01))
+    )
+    assert high > 2 * low
+    assert in_lesson("The loss goes up and down again, higher still")
+
+
+def test_the_rule_and_the_two_states_to_try(states):
+    assert states[10, 2, "sigmoid", 1] == ("stuck", "vanishing")
+    assert states[5, 1.4, "relu", 1] == ("overflows", "healthy")
+    assert in_lesson("predict 10 layers of sigmoid at init scale 2 and rate 1, then 5 layers of relu at init scale 1.4")
+    decided = sum(of != "healthy" for _, of in states.values())
+    assert 0.3 < decided / len(states) < 1 / 3
+    assert in_lesson("the first question alone decides nearly a third of them")
+
+
+def test_the_counts_of_symptoms_and_causes(states):
+    def count(word=None, of=None, where=lambda key: True):
+        return sum((word in (None, w)) and (of in (None, v)) and where(key) for key, (w, v) in states.items())
+
+    assert in_lesson(
+        f"of {count('oscillates')} states whose loss swings, the gradient explodes in "
+        f"{count('oscillates', 'exploding')}, and in {count('oscillates', 'healthy')} it is healthy"
+    )
+    relu = count("overflows", "exploding", lambda key: key[2] == "relu")
+    assert relu == count("overflows", "exploding")
+    assert in_lesson(f"of {count(of='exploding')} states {relu} overflow, all of them ReLUs. The other 12 are tanh")
+    assert count(of="exploding", where=lambda key: key[2] == "tanh") == 12
+    assert (count("oscillates", "exploding"), count("learns", "exploding")) == (11, 1)
+    assert [key[3] for key, what in states.items() if what == ("learns", "exploding")] == [0.01]
+    assert in_lesson(
+        f"in {count('overflows', 'healthy')} of {count('overflows')} states the gradient did *not* explode"
+    )
+    assert in_lesson(f"In {count('stuck', 'vanishing')} of {count('stuck')} states it does")
+    short, long = (count("stuck", "healthy", lambda key, e=ends: key[3] in e) for ends in ((0.01, 0.1), (1.0, 10.0)))
+    assert in_lesson(f"The other {short + long} have a gradient that could serve; {short} of them make too short steps")
+    assert in_lesson(f"{long} went astray with too long ones")
+    assert in_lesson(f"of {count(of='vanishing')} states with a vanishing gradient, one learns")
+    assert count("learns", "vanishing") == 1
+    fastest = [key for key, what in states.items() if what == ("oscillates", "exploding") and key[3] == 0.01]
+    assert len(fastest) == 2
+    assert in_lesson("(two of the others have no smaller rate in the lab)")
+
+
+def test_the_numbers_of_the_circuits():
+    assert measure.gate_count(32, "two_layers", "and_or_not") > 2e9
+    assert in_lesson("at 32 bits it has passed two thousand million gates")
+    assert in_lesson(f"The deep circuits need {measure.gate_count(32, 'pairwise', 'and_or_not')}.")
+    assert measure.gate_count(8, "two_layers", "threshold") == 9
+    assert in_lesson("two layers with nine neurons do it")
+    assert in_lesson("one of the 128 with an odd number of ones")
+
+
+def test_the_draws_in_which_the_first_layer_is_the_faster_for_a_while():
+    slower = [run["slower"][0] for run in recorded(2)[:20]]
+    assert [draw for draw, share in enumerate(slower, start=1) if share < 1] == [11, 19, 20]
+    assert in_lesson("draws 11, 19 and 20 show it above for a while")
+
+
+def test_the_factor_between_layers_and_the_loss_at_the_start():
+    four = recorded(4)
+    medians = np.median(four[0]["start"], axis=0)
+    assert np.all(np.abs(medians[1:] / medians[:-1] - 5) < 0.15)
+    assert in_lesson(f"starts with a gradient of {medians[0]:.4f}, at a loss near 9")
+    assert np.median([run["loss"][0] for run in four]) == pytest.approx(9, abs=0.5)
+    assert -np.log(0.1) - 9 * np.log(0.9) == pytest.approx(3.25, abs=0.005)
+    assert in_lesson("Each new one in front is about five times slower than the one behind it")
+
+
+def test_the_numbers_of_the_accuracies():
+    runs = RECORDINGS.load("accuracies")
+    ends = {hidden: runs(hidden=hidden)["validation"][:, -1] for hidden in measure.HIDDEN}
+    assert all(ends[h].min() < published < ends[h].max() for h, published in measure.PUBLISHED.items())
+    assert np.mean(ends[2] > ends[1][:, None]) >= 0.9
+    assert in_lesson("a second hidden layer helps, in nine pairs of ten")
+    begun = [np.median(runs(hidden=hidden)["validation"][:, 1]) for hidden in measure.HIDDEN]
+    assert in_lesson(
+        f"gets {begun[3]:.1f} % right, when the others get {begun[0]:.1f}, {begun[1]:.1f} and {begun[2]:.1f}"
+    )
+    difference = ends[3].mean() - ends[4].mean()
+    error = np.sqrt((ends[3].var(ddof=1) + ends[4].var(ddof=1)) / 20)
+    assert difference / error == pytest.approx(2.5, abs=0.1)
+    assert in_lesson("lie lower in the mean, by two and a half standard errors")
+
+
+def test_the_numbers_of_the_probe():
+    found = RECORDINGS.load("probe")(data="mnist", width=30)
+    read = {name: np.median(found[name], axis=0) for name in ("accuracy", "neighbour", "contrast")}
+    assert in_lesson(f"from {read['accuracy'][0]:.0f} % to {read['accuracy'][2]:.0f} %")
+    assert in_lesson(f"sinks from {read['neighbour'][2]:.0f} % to {read['neighbour'][5]:.0f} %")
+    np.testing.assert_allclose(read["contrast"][3:] / read["contrast"][2:-1], 0.2, atol=0.02)
+    wide = np.median(RECORDINGS.load("probe")(data="mnist", width=300)["accuracy"], axis=0)
+    assert wide[5] > wide[0]
