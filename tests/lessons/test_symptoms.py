@@ -375,6 +375,11 @@ def test_the_counts_of_symptoms_and_causes(states):
     assert count(of="exploding", where=lambda key: key[2] == "tanh") == 12
     assert (count("oscillates", "exploding"), count("learns", "exploding")) == (11, 1)
     assert [key[3] for key, what in states.items() if what == ("learns", "exploding")] == [0.01]
+    curves, names = RECORDINGS.load("loss-curves"), ("depth", "scale", "activation", "learning_rate")
+    exploding = [key for key, (_, of) in states.items() if of == "exploding" and key[2] == "tanh"]
+    ratios = [np.median(curves(**dict(zip(names, key, strict=True)))["gradient_ratio"]) for key in exploding]
+    assert 1e3 < min(ratios) < 1e4 < 1e6 < max(ratios) < 1e7
+    assert in_lesson("gets thousands or millions of times the gradient of the last")
     assert in_lesson(
         f"in {count('overflows', 'healthy')} of {count('overflows')} states the gradient did *not* explode"
     )
@@ -427,7 +432,7 @@ def test_the_numbers_of_the_accuracies():
     difference = ends[3].mean() - ends[4].mean()
     error = np.sqrt((ends[3].var(ddof=1) + ends[4].var(ddof=1)) / 20)
     assert difference / error == pytest.approx(2.5, abs=0.1)
-    assert in_lesson("lie lower in the mean, by two and a half standard errors")
+    assert in_lesson("lie lower in the mean than twenty of three, by two and a half standard errors")
 
 
 def test_the_numbers_of_the_probe():
