@@ -51,7 +51,7 @@ def chi(*, activation: str | Activation, sigma_w: ArrayLike, q: ArrayLike) -> np
 
     Going back through one layer of equal widths multiplies E‖∂L/∂(pre-activations)‖² by χ: below 1 gradients
     vanish, above 1 they explode. In a stack of finite width n the factor is χ (1 + a/n): at the fixed points that the
-    tests simulate, 8 layers deep, |a| is at most 0.3, but 1.6 for softplus, whose activations have a mean far from 0.
+    tests simulate, 8 layers deep, a lies within ± 0.3, but 1.6 for softplus, whose activations have a mean far from 0.
 
     Parameters
     ----------

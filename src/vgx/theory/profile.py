@@ -73,7 +73,7 @@ def depth_scale(
 ) -> np.ndarray:
     """Predict ξ = -1/ln χ(q*), the number of layers over which the mean squared gradient changes by the factor e.
 
-    q* is the ``fixed_point``. Where ξ > 0 gradients vanish, where ξ < 0 they explode, over |ξ| layers; at a critical
+    q* is the ``fixed_point``. Where ξ > 0 gradients vanish, where ξ < 0 they explode, over −ξ layers; at a critical
     point ξ is inf. Where χ < 1 it is also the depth over which two inputs grow alike.
 
     Parameters
