@@ -10,7 +10,7 @@ from scipy import stats
 
 from tests.lessons.prose import said
 from vgx import activations, initializers, theory
-from vgx.lessons.initialization import labs, measure, measure_signal, measure_weights
+from vgx.lessons.initialization import labs, measure, measure_phase, measure_signal, measure_weights
 
 LESSON = "03_initialization"
 
@@ -142,6 +142,22 @@ def test_what_the_lesson_says_of_the_weights():
     assert [weights("normal", n, 1.0, 1)["sigma_w"] for n in (64, 784)] == [8, 28]
     assert said(LESSON, "1.41 for He, $\\sqrt n$ for N(0, 1), 0.58 for PyTorch's default")
     assert round(weights("pytorch_default", 128, 1.0, 1)["sigma_w"], 2) == 0.58
+
+
+def test_the_rules_for_the_weights():
+    assert said(LESSON, "A box ends at $\\pm1.73$ standard deviations, a truncated bell at $\\pm 2.27$")
+    assert (round(math.sqrt(3), 2), round(measure_weights.CUT, 2)) == (1.73, 2.27)
+    assert said(LESSON, "| 1 | 0.577 | $\\sqrt{2/(n+64)}$ | $\\sqrt{2/n}$ | $\\sqrt{1/(3n)}$ | $\\sqrt{1/n}$ |")
+    names = ("normal", "uniform", "xavier_normal", "he_normal", "pytorch_default", "orthogonal")
+    for n in (64, 100, 784):
+        rules = (1, 0.577, math.sqrt(2 / (n + 64)), math.sqrt(2 / n), math.sqrt(1 / (3 * n)), math.sqrt(1 / n))
+        np.testing.assert_allclose([weights(name, n, 1.0, 1)["std"] for name in names], rules, rtol=1e-3)
+    assert said(LESSON, "for 784 between 0.71 and 1.29 $\\sigma_w$")
+    for n in (128, 256, 784):
+        data = weights("he_normal", n, 1.0, 1)
+        ends = math.sqrt(2) * np.array([1 + 8 / math.sqrt(n), 1 - 8 / math.sqrt(n)])
+        np.testing.assert_allclose(data["singular"][[0, -1]], ends, atol=0.1)
+        assert 3.4 < data["largest"] / data["std"] < 4.6
 
 
 @pytest.mark.parametrize(
@@ -334,6 +350,49 @@ def test_tanh_at_the_critical_point_is_a_power():
     q = theory.variance_map(0.001, activation="tanh", sigma_w=1.0)
     assert (0.001 - q) / 0.001**2 == pytest.approx(2, rel=0.02)
     assert measure.variances(1000, "tanh", 1.0)[-1] * 2000 == pytest.approx(1, abs=0.01)
+
+
+def test_what_the_lesson_says_of_the_map():
+    def ratio(sigma_w, activation="tanh", sigma_b=0.2236):
+        return measure.phase_diagram(sigma_w, sigma_b, activation)["median"][-1]
+
+    assert said(LESSON, "$10^{-9}$ for $\\sigma_w = 0.707$, 0.17 for 1.26, 440 for 2")
+    assert round(math.log10(ratio(0.707))) == -9
+    assert ratio(1.26) == pytest.approx(0.17, rel=0.03)
+    assert ratio(2.0) == pytest.approx(440, rel=0.03)
+    assert said(LESSON, "at 50 layers it reaches from 1.12 to 1.59")
+    green = [s for s in measure_phase.SIGMA_W if 0.01 <= ratio(s) <= 100]
+    assert (round(min(green), 2), round(max(green), 2)) == (1.12, 1.59)
+    assert said(LESSON, "a factor of 1.12 away, stand at 0.0019 and 150")
+    around = [s for s in measure_phase.SIGMA_W if 1.2 < s < 1.7]
+    below, at, above = (ratio(s, "relu", 0.0) for s in around)
+    assert 0.01 < at < 100
+    assert below == pytest.approx(0.0019, rel=0.05)
+    assert above == pytest.approx(150, rel=0.05)
+    assert said(LESSON, "the map is blue from six layers on")
+    sigmoid = measure.phase_diagram(1.0, 0.2236, "sigmoid")["median"]
+    assert measure_phase.DEPTHS[np.argmax(sigmoid < 0.01)] == 6
+    assert said(LESSON, "gelu without biases: no row stays green to 50 layers")
+    assert not any(0.01 <= ratio(s, "gelu", 0.0) <= 100 for s in measure_phase.SIGMA_W)
+
+
+def test_what_the_lesson_says_of_critical_points():
+    def point(activation, sigma_b):
+        return theory.critical_point(activation=activation, sigma_b=sigma_b)
+
+    assert said(LESSON, "gelu's from $\\sigma_b = 0.42$ on, silu's from 0.75.")
+    for name, border in (("gelu", 0.42), ("silu", 0.75)):
+        assert not point(name, border - 0.01).stable
+        assert point(name, border + 0.01).stable
+    assert said(LESSON, "tanh's 1 without biases and 1.327 with ($\\sigma_w^2 = 1.76$)")
+    assert round(point("tanh", math.sqrt(0.05)).sigma_w ** 2, 2) == 1.76
+    assert said(
+        LESSON, "$\\chi < 1$ at each of its fixed points. Towards $\\sigma_w = \\sqrt2$ they leave for infinity"
+    )
+    for sigma_w in (0.5, 1.0, 1.3, 1.4):
+        q = theory.fixed_point(activation="softplus", sigma_w=sigma_w)
+        assert theory.chi(activation="softplus", sigma_w=sigma_w, q=q) < 1
+    assert theory.fixed_point(activation="softplus", sigma_w=1.42) == np.inf
 
 
 def test_glorots_compromise_from_784_to_64():
