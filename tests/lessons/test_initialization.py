@@ -329,6 +329,11 @@ def test_gelus_border():
     assert per_ten_layers("gelu", 3.0) == pytest.approx(20 * np.log10(3.0) - 3, abs=0.05)
 
 
+def test_silus_border():
+    assert said(LESSON, "the border (1.47 and 1.56 for inputs of mean square 1)")
+    assert measure.variances(400, "silu", 1.555)[-1] < 1e-6 < 1e6 < measure.variances(400, "silu", 1.565)[-1]
+
+
 def test_the_shares_of_flat_tanh_units():
     assert said(LESSON, "for $q = 1$ three tanh units in a thousand, for $q = 9$ a third, for $q = 128$ four fifths")
     shares = [2 * stats.norm.cdf(-math.atanh(math.sqrt(0.99)) / math.sqrt(q)) for q in (1, 9, 128)]
