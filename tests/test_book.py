@@ -15,6 +15,7 @@ import tarfile
 import time
 import tomllib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
@@ -191,12 +192,13 @@ def test_the_labs_of_all_lessons_are_found_where_they_are_defined(monkeypatch):
 
 
 def test_a_lab_that_fails_is_named_with_all_that_is_known(monkeypatch, tmp_path):
-    def render(lab, folder, **_):
+    def render(lab, folder):
         error = ZeroDivisionError("division by zero")
         error.add_note("while tabulating at slope=3")
         raise error
 
     monkeypatch.setattr(static, "render", render)
+    monkeypatch.setattr(vgx.book, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
     app = SimpleNamespace(outdir=tmp_path / "html")
     with pytest.raises(ExtensionError, match=r"The lab vgx.lessons.* failed: division by zero\nwhile .* at slope=3"):
         compute_labs(app)

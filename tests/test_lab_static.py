@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from html.parser import HTMLParser
 from multiprocessing import get_context
 
@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from tests.specimen_labs import hilly, holes
+from tests.specimen_labs import holes
 from vgx import tabulate
 from vgx.lab import Choice, Lab, Predict, Slider, Toggle, display, static, static_rendering
 from vgx.lab.spec import one_blas_thread
@@ -96,13 +96,6 @@ def test_a_recording_is_shown_as_what_it_records(tmp_path):
         _, payload = defined(script(lab(compute=recorded), tmp_path / "a"))
         assert payload["columns"] == defined(script(lab(), tmp_path / "b"))[1]["columns"]
     assert [path.suffix for path in (tmp_path / "a").iterdir()] == [".js"]
-
-
-def test_it_is_computed_wherever_the_executor_computes(tmp_path):
-    plain = script(hilly, tmp_path / "plain")
-    with ThreadPoolExecutor(2) as executor:
-        static.render(hilly, tmp_path / "threads", executor=executor)
-    assert static.payload_path(hilly, tmp_path / "threads").read_text() == plain
 
 
 def test_one_thread_each_is_what_a_worker_keeps():

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib import import_module
 from importlib.metadata import distributions
 from importlib.resources import files
@@ -28,6 +28,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
+from tqdm import tqdm
 
 from vgx.lab import Lab, static
 from vgx.lab.display import STATIC_FOLDER
@@ -119,15 +120,24 @@ def fingerprint(paths: Iterable[Path], *, extra: Iterable[str] = ()) -> str:
 
 
 def compute_labs(app: Sphinx) -> None:
-    """Render every lab of every lesson, so that the kernels find them ready."""
+    """Render every lab of every lesson that is not there yet, so that the kernels find them ready."""
+    folder = _labs_folder(app)
+    labs = [lab for lab in all_labs() if not static.payload_path(lab, folder).exists()]
+    if not labs:
+        return
     # spawned, for BLAS threads do not survive a fork; one thread each, or the processes get in each other's way
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=one_blas_thread) as executor:
-        for lab in all_labs():
-            try:
-                static.render(lab, _labs_folder(app), executor=executor, progress=True)
-            except Exception as error:
-                notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+        futures = {executor.submit(_render, lab.module, lab.variable, folder): lab for lab in labs}
+        for future in tqdm(as_completed(futures), "compute and draw", len(futures), unit="lab", leave=False):
+            if error := future.exception():
+                executor.shutdown(wait=False, cancel_futures=True)
+                lab, notes = futures[future], "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
                 raise ExtensionError(f"The lab {lab.module}.{lab.variable} failed: {error}{notes}") from error
+
+
+def _render(module: str, variable: str, folder: Path) -> None:
+    """Render a lab where it is named only: what a lab is made of does not travel between processes."""
+    static.render(getattr(import_module(module), variable), folder)
 
 
 def all_labs() -> Iterator[Lab]:

@@ -4,7 +4,6 @@ import gzip
 import html
 import json
 import math
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ class OverBudgetError(ValueError):
     """A lab has too many states, or its payload is too heavy for a page."""
 
 
-def render(lab: Lab, folder: Path, *, executor: Executor | None = None, progress: bool = False) -> str:
+def render(lab: Lab, folder: Path) -> str:
     """Write the payload of a lab into ``folder``, unless it is there already, and return the lab's markup.
 
     Parameters
@@ -33,10 +32,6 @@ def render(lab: Lab, folder: Path, *, executor: Executor | None = None, progress
         What to show.
     folder : Path
         Where grids and payloads are kept, by content: a change in what they depend on gives another name.
-    executor : concurrent.futures.Executor, optional
-        Where to compute.
-    progress : bool
-        Show a bar while computing.
 
     Raises
     ------
@@ -48,7 +43,7 @@ def render(lab: Lab, folder: Path, *, executor: Executor | None = None, progress
         sizes = " x ".join(f"{len(stops)} {name}" for name, stops in lab.axes.items())
         raise OverBudgetError(f"lab {lab.name!r} has {states} states ({sizes}); at most {MOST_STATES} fit on a page")
     folder.mkdir(parents=True, exist_ok=True)
-    grid = _grid(lab, folder, executor, progress)
+    grid = _grid(lab, folder)
     path = payload_path(lab, folder)
     if not path.exists():
         script = f"vgxLabs.define({json.dumps(path.stem)}, {_literal(payload(lab, grid))});\n"
@@ -71,14 +66,14 @@ def payload_path(lab: Lab, folder: Path) -> Path:
     return folder / f"{lab.name}-{cache.key(*functions, spec=repr(spec))}.js"
 
 
-def _grid(lab: Lab, folder: Path, executor: Executor | None, progress: bool) -> Grid:
+def _grid(lab: Lab, folder: Path) -> Grid:
     if isinstance(lab.compute, Grid):
         return lab.compute
     path = folder / f"{lab.name}-{cache.key(lab.compute, spec=repr(lab.axes))}.npz"
     if path.exists():
         return Grid.load(path, fn=lab.compute)
     with one_blas_thread():
-        grid = tabulate(lab.compute, lab.axes, vectorized=lab.vectorized, executor=executor, progress=progress)
+        grid = tabulate(lab.compute, lab.axes, vectorized=lab.vectorized, progress=False)
     grid.save(path)
     return grid
 
