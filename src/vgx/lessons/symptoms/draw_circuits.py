@@ -12,7 +12,8 @@ from .measure_circuits import AND, INPUT, NOT, OR, THRESHOLD, gate_count
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-SYMBOLS = {INPUT: "circle", NOT: "triangle-right", AND: "square", OR: "diamond", THRESHOLD: "hexagon"}
+SYMBOLS = np.zeros(5, dtype=int)  # numbers as Plotly counts them: a page keeps them in a byte
+SYMBOLS[[INPUT, NOT, AND, OR, THRESHOLD]] = 0, 8, 1, 2, 14  # circle, triangle-right, square, diamond, hexagon
 KEYS = {"and_or_not": "▷ NOT, □ AND, ◇ OR", "threshold": "⬡ neuron that steps from 0 to 1"}
 NAMES = {"pairwise": "XOR by pairs", "chain": "a chain of XORs", "two_layers": "two layers"}
 BITS = np.arange(2, 33)
@@ -33,14 +34,12 @@ def parity_circuit(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) 
         wire | _path(x, y, wires) | {"name": "wires", "opacity": 0.4, "line": {"color": figures.MUTED, "width": thin}},
         wire | _path(x, y, on) | {"name": "wires that carry a 1", "line": {"color": figures.INK, "width": thin}},
     ]  # fmt: skip
-    for name, shown, fill, least in [("off", ~values, figures.GRID, 2.0), ("on", values, figures.INK, 7.0)]:
-        for kind, symbol in SYMBOLS.items():
-            here = shown & (kinds == kind)
-            beside = crowd[data["layers"][kinds == kind]].max(initial=1)  # gates in the same column
-            size = float(np.clip(150 / beside, least, 12))
-            marker = {"symbol": symbol, "size": size, "color": fill, "line": {"color": figures.MUTED, "width": 1}}
-            traces.append(node | {"name": f"{name}, {symbol}", "x": x[here], "y": y[here], "marker": marker})
-    traces += [*_growth(controls), *_ends(kinds, values, x, y)]
+    beside = np.array([crowd[data["layers"][kinds == kind]].max() for kind in kinds])  # gates in the same column
+    for name, here, fill, least in [("off", ~values, figures.GRID, 2.0), ("on", values, figures.INK, 7.0)]:
+        marker = {"symbol": SYMBOLS[kinds[here]], "size": np.clip(150 / beside[here], least, 12), "opacity": 1}
+        marker |= {"color": fill, "line": {"color": figures.MUTED, "width": 1}}
+        traces.append(node | {"name": name, "x": x[here], "y": y[here], "marker": marker})
+    traces += [*_growth(controls), _names(controls), *_ends(kinds, values, x, y)]
     return figures.figure(
         traces,
         title={"text": f"Is the number of ones odd?<br><sub>black carries a 1; {KEYS[controls['gates']]}</sub>"},
@@ -51,7 +50,6 @@ def parity_circuit(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) 
         xaxis2={"range": [1, 33], "title": {"text": "bits"}, "anchor": "y2", "tickvals": [2, 8, 16, 24, 32]},
         yaxis2=figures.powers_of_ten_axis(0, 10, step=2)
         | {"domain": [0, 0.26], "anchor": "x2", "title": {"text": "gates"}},
-        annotations=_labels(controls),
     )  # fmt: skip
 
 
@@ -78,16 +76,16 @@ def _path(x: np.ndarray, y: np.ndarray, wires: np.ndarray) -> dict[str, np.ndarr
 
 def _growth(controls: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the lines of the lower figure: the gates chosen, AND, OR and NOT in two layers, and where we are."""
-    line = {"type": "scatter", "mode": "lines", "xaxis": "x2", "yaxis": "y2", "x": BITS}
+    line = {"type": "scatter", "mode": "lines", "xaxis": "x2", "yaxis": "y2"}
     gates, hover = controls["gates"], "%{x} bits: %{y} gates<extra></extra>"
     here = gate_count(controls["bits"], controls["circuit"], gates)
+    both = np.array([gate_count(BITS, way, gates) for way in ("two_layers", "chain")], dtype=float)
     return [
-        line | {"name": "AND, OR, NOT in two layers", "y": gate_count(BITS, "two_layers", "and_or_not"),
+        line | {"name": "AND, OR, NOT in two layers", "x": BITS, "y": gate_count(BITS, "two_layers", "and_or_not"),
                 "line": {"color": figures.MUTED, "width": 1.5}, "hoverinfo": "skip"},
-        line | {"name": "two layers", "y": gate_count(BITS, "two_layers", gates), "hovertemplate": hover,
-                "line": {"color": figures.INK, "width": 3}},
-        line | {"name": "deep", "y": gate_count(BITS, "chain", gates), "hovertemplate": hover,
-                "line": {"color": figures.INK, "width": 3}},
+        line | {"name": "two layers; deep", "x": np.tile(np.r_[BITS, np.nan], 2),
+                "y": np.pad(both, ((0, 0), (0, 1)), constant_values=np.nan).ravel(),
+                "line": {"color": figures.INK, "width": 3}, "hovertemplate": hover},
         line | {"name": "here", "mode": "markers", "x": np.array([controls["bits"]]), "y": np.array([here]),
                 "marker": {"color": figures.INK, "size": 11}, "hovertemplate": hover},
     ]  # fmt: skip
@@ -105,15 +103,11 @@ def _ends(kinds: np.ndarray, values: np.ndarray, x: np.ndarray, y: np.ndarray) -
     ]
 
 
-def _labels(controls: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _names(controls: Mapping[str, Any]) -> dict[str, Any]:
     """Name the lines of the lower figure."""
-    steep = {"xref": "x2", "yref": "y2", "x": 24, "y": 8.2, "xanchor": "right", "yanchor": "bottom"}
-    flat = {"xref": "paper", "yref": "y2", "x": 1, "y": 2.2, "xanchor": "right", "yanchor": "bottom"}
-    neurons = controls["gates"] == "threshold"
-    return [
-        steep | {"text": "two layers of AND and OR"},
-        flat | {"text": "neurons: two layers, or deep" if neurons else "deep"},
-    ]
+    deep = "neurons: two layers, or deep" if controls["gates"] == "threshold" else "deep"
+    steep = (24, 10**8.2, "two layers of AND and OR", "top left")
+    return figures.labels(steep, (32.5, 10**2.1, deep, "top left"), name="names", xaxis="x2", yaxis="y2")
 
 
 def parity_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> str:

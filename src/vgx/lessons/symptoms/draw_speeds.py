@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_HIDDEN = 4
 POWERS = (-6, 0)  # of ten, on the axis of speeds
 APART = 0.3  # powers of ten between two labels, at least
-GOLDEN = 0.618
+N_BINS = 13
 COLOUR = figures.ACTIVATIONS["sigmoid"]
 
 
@@ -24,19 +24,20 @@ def learning_speeds(data: Mapping[str, np.ndarray], controls: Mapping[str, Any])
     """Draw the speeds of all draws before the first step, with Nielsen's, and beside them those of one in training."""
     start, hidden = data["start"], data["start"].shape[1]
     layers = np.arange(1, hidden + 1)
-    aside = 0.6 * (np.arange(len(start)) * GOLDEN % 1 - 0.5)  # spread evenly, so that the dots are seen
     low, median, high = np.percentile(start, [5, 50, 95], axis=0)
     dots = {"type": "scatter", "mode": "markers", "hoverinfo": "skip"}
+    strokes = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
     speeds = np.full((len(data["epochs"]), MOST_HIDDEN), np.nan)
     speeds[:, :hidden] = data["speeds"]
     line = {"type": "scatter", "mode": "lines", "xaxis": "x2", "x": data["epochs"]}
     hover = "after %{x} epochs: %{y:.2g}"
     traces = [
-        dots | {"name": "draws", "x": (layers + aside[:, None]).ravel(), "y": start.ravel(),
-                "marker": {"size": 3, "color": COLOUR, "opacity": 0.3}},
-        dots | {"name": "median, 5 to 95 %", "x": layers, "y": median, "marker": {"size": 6, "color": figures.INK},
-                "error_y": {"type": "data", "array": high - median, "arrayminus": median - low, "color": figures.INK,
-                            "thickness": 1.5, "width": 4}},
+        strokes | _violins(np.log10(start)) | {"name": "draws", "fill": "toself", "fillcolor": figures.band(COLOUR),
+                                               "line": {"color": COLOUR, "width": 1}},
+        strokes | {"name": "5 to 95 %", "line": {"color": figures.INK, "width": 1.5},
+                   "x": np.stack([layers, layers, np.full(hidden, np.nan)], axis=1).ravel(),
+                   "y": np.stack([low, high, np.full(hidden, np.nan)], axis=1).ravel()},
+        dots | {"name": "median", "x": layers, "y": median, "marker": {"size": 6, "color": figures.INK}},
         dots | {"name": "Nielsen", "x": layers, "y": np.array(PUBLISHED_SPEEDS.get(hidden, [np.nan])),
                 "marker": {"size": 12, "symbol": "diamond-open", "color": figures.INK, "line": {"width": 2.5}}},
         *(
@@ -50,7 +51,7 @@ def learning_speeds(data: Mapping[str, np.ndarray], controls: Mapping[str, Any])
     return figures.figure(
         traces,
         title={"text": "How fast each layer learns<br><sub>"
-               f"left: {len(start)} draws, ◇ Nielsen’s; right: draw {controls['draw']}</sub>"},
+               f"left: {len(start)} draws, ◇ Nielsen’s; right: one of them</sub>"},
         height=460,
         margin={"l": 64, "r": 58, "t": 64, "b": 56},
         xaxis={"range": [0.4, MOST_HIDDEN + 0.6], "domain": [0, 0.36], "tickvals": [1, 2, 3, 4],
@@ -59,6 +60,17 @@ def learning_speeds(data: Mapping[str, np.ndarray], controls: Mapping[str, Any])
                 "title": {"text": "epochs"}},
         yaxis=figures.powers_of_ten_axis(*POWERS, step=1) | {"title": {"text": "speed ‖∂C/∂b‖"}},
     )  # fmt: skip
+
+
+def _violins(powers: np.ndarray) -> dict[str, np.ndarray]:
+    """Outline how the powers of ten, of shape (n_draws, hidden), are distributed in each layer, to both sides of it."""
+    outlines = []
+    for layer, column in enumerate(powers.T, start=1):
+        counts, edges = np.histogram(column, N_BINS)
+        half, heights = 0.42 * counts / counts.max(), 10 ** ((edges[1:] + edges[:-1]) / 2)
+        outlines += [(layer + half, heights), (layer - half[::-1], heights[::-1]), ([np.nan], [np.nan])]
+    x, y = (np.concatenate(part) for part in zip(*outlines, strict=True))
+    return {"x": x, "y": y}
 
 
 def _names(ends: np.ndarray) -> dict[str, Any]:

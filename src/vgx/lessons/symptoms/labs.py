@@ -65,7 +65,7 @@ learning_speeds = Lab(
     vectorized="draw",
     draw=draw.learning_speeds,
     read=draw.speeds_reading,
-    alt="Left, dots: the speed of each layer before the first step, for 200 networks. Right, lines: over 500 epochs.",
+    alt="Left, the spread of each layer's speed over 200 networks at the start. Right, lines: one of them, 500 epochs.",
 )
 
 accuracies = Lab(
