@@ -59,7 +59,7 @@ def labs() -> dict[str, Lab]:
 @cache
 def grid(name: str) -> Grid:
     """Every state of a lab of the lessons, computed when the book was built."""
-    return static._grid(labs()[name], BUILD / "labs", None, False)
+    return static._grid(labs()[name], BUILD / "labs")
 
 
 # ------------------------------------------------------------------------------------------------ watching a page

@@ -80,6 +80,26 @@ def test_label_control_and_value_leave_each_other_alone(place, open_page):
                 assert left["right"] <= right["left"] + 0.5, (name, width)
 
 
+HEIGHTS = """figure => [".vgx-plot", ".main-svg", ".vgx-reading"].map((part) => {
+    const box = figure.querySelector(part).getBoundingClientRect();
+    return [box.top, box.bottom].map(Math.round);
+})"""
+
+
+@pytest.mark.parametrize("name", built.pages_with_labs())
+def test_a_figure_keeps_its_height_and_its_sentence_whatever_the_window(name, book, open_page):
+    page = open_page(book / name, viewport=built.PHONE)
+    for lab in built.pages_with_labs()[name]:
+        shown = built.place(name, lab).on(page)
+        for width in (844, 1100, 1000, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            page.wait_for_function("() => document.documentElement.scrollWidth <= window.innerWidth")
+            page.wait_for_timeout(200)  # Plotly waits a tenth of a second before it follows
+            plot, drawn, reading = shown.figure.evaluate(HEIGHTS)
+            assert drawn == plot, (lab, width)
+            assert reading[0] >= plot[1], (lab, width)
+
+
 # ------------------------------------------------------------------------------------------------ light and dark
 
 
