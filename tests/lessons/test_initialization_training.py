@@ -9,10 +9,11 @@ import torch
 
 from tests.lessons.prose import said
 from tests.mnist import needs_mnist
-from vgx import activations, theory
+from vgx import Network, activations, theory
 from vgx.datasets import digits
 from vgx.lessons.initialization import draw, draw_training, labs, measure, measure_training
 from vgx.lessons.initialization.record import RECORDINGS
+from vgx.network import gradient_norms
 from vgx.training import train
 
 LESSON = "03_initialization"
@@ -91,11 +92,13 @@ def test_softplus_comes_closer_to_theory_the_wider_it_is(spread):
 
 
 def test_gelus_networks_die_or_explode(spread):
-    assert said(LESSON, "about half of the networks lose their signal")
-    for name in ("gelu", "silu"):
+    assert said(LESSON, "of GELU's networks 59.5 % have a ratio below 0.01, 3.5 % above 100 and 37 % between")
+    assert said(LESSON, "of SiLU's 53.5, 33 and 13.5 %. Neither mean nor median describes them.")
+    for name, shares in (("gelu", [0.595, 0.035, 0.37]), ("silu", [0.535, 0.33, 0.135])):
         norms = np.exp(spread(activation=name, width=256)["logs"] / 2)
-        assert 0.3 < np.mean(norms < 0.1) < 0.7
-        assert np.mean(norms > 10) > 0.2
+        assert norms.size == 200
+        below, above = np.mean(norms < 0.01), np.mean(norms > 100)
+        assert [below, above, 1 - below - above] == pytest.approx(shares)
 
 
 def test_the_spread_follows_the_width(spread):
@@ -176,6 +179,32 @@ def test_isometry_needs_orthogonal_weights_and_no_relu():
     }
     assert {case for case, share in lost.items() if share == 0} == {("identity", "orthogonal"), ("tanh", "orthogonal")}
     assert min(share for share in lost.values() if share) > 0.5
+    assert said(LESSON, "(With inputs of mean square 1 the first layers cost most of it: the median is 0.14")
+    small, usual = (np.median(measure.jacobian_stretch("tanh", "orthogonal", 1.02, q=start)) for start in (q, 1.0))
+    assert (round(float(q), 2), round(small, 1), round(usual, 2)) == (0.02, 1.0, 0.14)
+    ten = np.median(measure.jacobian_stretch("tanh", "orthogonal", 1.02, q=1.0, depth=10))
+    assert math.log(ten) / math.log(usual) > 0.5
+
+
+def test_the_singular_values_of_fifty_gaussian_layers():
+    assert said(LESSON, "for 256 units and $\\sigma_w = 1$ the largest is about 10, and three quarters are below 0.001")
+    stretch = measure.jacobian_stretch("identity", "lecun_normal", 1.0, depth=50, width=256, n_nets=3)
+    assert 7 < stretch[:, 0].min() < stretch[:, 0].max() < 13
+    assert np.mean(stretch < 0.001) == pytest.approx(0.75, abs=0.02)
+
+
+def test_orthogonal_weights_remove_less_of_tanhs_spread_at_its_gain():
+    assert said(LESSON, "With tanh a fifth of it is left (at its gain nearly two thirds)")
+    assert said(LESSON, "most of it with tanh near $\\sigma_w = 1$ (a third at its gain)")
+    x, readout = np.random.default_rng(1).normal(size=(2, 200, 1, 32))
+    for sigma_w, left in ((1.0, 0.2), (activations["tanh"].gain, 0.63)):
+        sds = []
+        for initializer in ("lecun_normal", "orthogonal"):
+            net = Network.sample(depth=50, width=32, rng=np.random.default_rng(0), activation="tanh",
+                                 initializer=initializer, scale=sigma_w, n_nets=200)  # fmt: skip
+            norms = gradient_norms(net, x, readout, [50])[50]
+            sds.append(np.log(norms[:, 0] / norms[:, -1]).std())
+        assert sds[1] / sds[0] == pytest.approx(left, abs=0.03)
 
 
 # ---------------------------------------------------------------- equal units stay equal
@@ -232,26 +261,30 @@ def test_what_the_lesson_says_of_the_trainings():
         right = np.round(100 * np.median(data["test_accuracy"][..., -1], axis=1))
         return data, draw_training.training_verdicts(data), dict(zip(measure_training.WEIGHTS, right, strict=True))
 
-    assert said(LESSON, "Ten layers, SGD: three of the four learn and hardly differ. PyTorch's default does not move.")
+    assert said(LESSON, "three of the four learn and hardly differ in test accuracy. PyTorch's default does not move.")
     _, words, right = seen(10, "sgd")
     assert words == {"xavier": "learns", "he": "learns", "orthogonal": "learns", "pytorch_default": "stuck"}
     assert max(right.values()) - right["xavier"] < 3
-    assert said(LESSON, "Go to 22 layers: Xavier's median network waits for three epochs")
-    loss = np.median(seen(22, "sgd")[0]["loss"][0], axis=0)
-    assert loss[2] > 2.29
-    assert loss[5] < 2.25
-    assert loss[10] < 1.5
-    assert said(LESSON, "At 30 it is still guessing after ten, while He's gets 87 % of the test images right.")
-    _, words, right = seen(30, "sgd")
+    assert said(LESSON, "stuck for five epochs and gets 47 % of the test images right after ten, He's 89 %.")
+    data, _, right = seen(22, "sgd")
+    stuck = np.median(data["loss"][0], axis=0) > draw_training.STUCK_ABOVE
+    assert stuck.tolist() == [True] * 6 + [False] * 5
+    assert (right["xavier"], right["he"]) == (47, 89)
+    assert said(LESSON, "it has hardly begun after ten (two of its five seeds have), while He's gets 87 %.")
+    data, words, right = seen(30, "sgd")
+    assert np.sum(data["loss"][0, :, -1] < draw_training.STUCK_ABOVE) == 2
     assert (words["xavier"], words["he"], right["he"]) == ("stuck", "learns", 87)
-    assert said(LESSON, "more slowly than He's (82 % against 91 %). PyTorch's default stalls under both.")
+    assert said(LESSON, "more slowly than He's (82 % against 91 %). PyTorch's default stalls under both, but")
     _, by_adam, right = seen(30, "adam")
     assert (right["xavier"], right["he"]) == (82, 91)
     assert {words["pytorch_default"], by_adam["pytorch_default"]} == {"stuck"}
-    assert said(LESSON, "the learning rate times 3. Now He's networks overflow, and Xavier's move a little.")
-    _, words, right = seen(30, "sgd", 3.0)
-    assert (words["he"], words["xavier"]) == ("overflow", "slow")
-    assert 10 < right["xavier"] < 50
+    assert said(LESSON, "at 10 layers Adam trains it (90 %).")
+    assert seen(10, "adam")[2]["pytorch_default"] == 90
+    assert said(LESSON, "One of He's five networks overflows, and three of the rest end at 22 to 30 %, hardly better")
+    data, words, right = seen(30, "sgd", 3.0)
+    assert (words["he"], words["xavier"], right["xavier"]) == ("slow", "slow", 25)
+    assert np.isnan(data["loss"][1, :, -1]).sum() == 1
+    assert np.sort(np.round(100 * data["test_accuracy"][1, :, -1]))[:4].tolist() == [22, 26, 30, 76]
 
 
 def test_the_opening_state_does_not_answer_the_question():
@@ -264,7 +297,7 @@ def test_the_opening_state_does_not_answer_the_question():
 def test_the_axes_of_the_trainings_stay():
     layouts = [labs.does_it_train.figure(**state).layout for state in ({}, {"depth": 30, "rate": 3.0})]
     assert {(tuple(each.xaxis.range), tuple(each.yaxis.range), tuple(each.yaxis2.range)) for each in layouts} == {
-        ((0, 10), (0, 2.6), (0, 1))
+        ((0, 10.2), (0, 2.6), (0, 1))
     }
 
 
@@ -289,6 +322,31 @@ def test_the_words_for_a_training():
     assert draw.who_learns(made_up([1, 1, 1, 1], [0.9] * 4), state) == "both"
     assert draw.who_learns(made_up([2.3] * 4, [0.1] * 4), state) == "neither"
     assert draw.who_learns(made_up([1, 2.3, 1, 1], [0.9] * 4), state) == "only Xavier"
+
+
+def test_one_overflow_of_many_is_the_worst_and_not_the_median():
+    data = made_up([0.3] * 4, [0.9] * 4)
+    data = {name: np.repeat(values, [1, 2], axis=1) for name, values in data.items()}  # three seeds
+    data["loss"][1, 0, 1:] = data["test_accuracy"][1, 0, 1:] = np.nan
+    data["loss"][2, :2, 1:] = np.nan
+    state = {"depth": 30, "optimizer": "sgd", "rate": 3.0}
+    assert list(draw_training.training_verdicts(data).values()) == ["learns", "learns", "overflow", "learns"]
+    assert "He learns (90 % right, 90 to 90 %; 1 of 3 overflowed); orthogonal overflow;" in draw.training_reading(
+        data, state
+    )
+    traces = {trace.name: trace.y for trace in draw.does_it_train(data, state).data if trace.yaxis == "y"}
+    assert traces["He"].tolist() == pytest.approx([2.3, 2.3, 0.3])
+    assert traces["He: highest"][-1] > 2.6
+
+
+def test_the_note_on_guessing_lies_over_no_median():
+    for state in labs.does_it_train.states():
+        figure = labs.does_it_train.figure(**state)
+        note = next(trace for trace in figure.data if trace.mode == "text" and "guessing" in trace.text)
+        for line in (trace for trace in figure.data if trace.name in draw_training.NAMES.values()):
+            if line.yaxis == "y":
+                beside = np.asarray(line.y)[math.floor(note.x[0]) :]
+                assert not (beside > draw_training.GUESSING + 0.02).any()
 
 
 @pytest.mark.parametrize("ends", [[0, 0, 0, 0], [1, 1, 1, 1], [0.5, 0.5, 0.52, 0.1], [0.02, 0.98, 0.5, 0.5]])

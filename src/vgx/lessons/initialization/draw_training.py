@@ -25,6 +25,7 @@ GUESSING = log(10)
 
 STUCK_ABOVE = 0.95 * GUESSING
 LEARNS_FROM = 0.8  # of the test images right
+ABOVE = 9  # a loss that lies beyond the axis
 COLOURS = {
     "stuck": figures.COLOURS[Verdict.VANISHING],
     "slow": figures.MUTED,
@@ -33,16 +34,22 @@ COLOURS = {
 }
 
 
+def ranked(data: Data) -> Data:
+    """Let an overflow count as the worst: its loss is endless, and no image is right."""
+    over = ~np.isfinite(data["loss"])
+    return {"loss": np.where(over, np.inf, data["loss"]), "test_accuracy": np.where(over, 0.0, data["test_accuracy"])}
+
+
 def training_verdicts(data: Data) -> dict[str, str]:
     """Judge each initializer by its median network after the last epoch.
 
     Returns
     -------
     dict of str to str
-        "overflow" if its loss is no number, "stuck" if it stays within 5 % of guessing, "learns" if 80 % of the test
-        images are right, else "slow".
+        "overflow" if its loss is no number, "stuck" if it stays within 5 % of guessing, "learns" if 80 % of the
+        test images are right, else "slow".
     """
-    words = {}
+    words, data = {}, ranked(data)
     for name, loss, accuracy in zip(WEIGHTS, data["loss"][..., -1], data["test_accuracy"][..., -1], strict=True):
         if not np.isfinite(np.median(loss)):
             words[name] = "overflow"
@@ -56,18 +63,19 @@ def training_verdicts(data: Data) -> dict[str, str]:
 def does_it_train(data: Data, controls: State) -> "go.Figure":
     """Draw loss and accuracy by epoch, one line an initializer with a band over the seeds."""
     words, epochs = training_verdicts(data), np.arange(data["loss"].shape[-1])
-    n_seeds, last = data["loss"].shape[1], len(epochs) - 1
+    n_seeds, last, data = data["loss"].shape[1], len(epochs) - 1, ranked(data)
     traces = []
     for quantity, axis, bounds in (("loss", "y", (0, 2.6)), ("test_accuracy", "y2", (0, 1))):
         ends = {}
         for k, (name, word) in enumerate(words.items()):
             curves, colour = data[quantity][k], COLOURS[word]
+            highest = np.minimum(curves.max(axis=0), ABOVE)
             line = {"type": "scatter", "mode": "lines", "x": epochs, "yaxis": axis}
             edge = line | {"line": {"width": 0}, "hoverinfo": "skip"}
             middle = np.median(curves, axis=0)
             traces += [
                 edge | {"name": f"{NAMES[name]}: lowest", "y": curves.min(axis=0)},
-                edge | {"name": f"{NAMES[name]}: highest", "y": curves.max(axis=0), "fill": "tonexty",
+                edge | {"name": f"{NAMES[name]}: highest", "y": highest, "fill": "tonexty",
                         "fillcolor": figures.band(colour)},
                 line | {"name": NAMES[name], "y": middle, "line": {"color": colour, "width": 3, "dash": DASHES[name]},
                         "hovertemplate": f"{NAMES[name]}, epoch %{{x}}: %{{y:.3f}}<extra></extra>"},
@@ -75,10 +83,10 @@ def does_it_train(data: Data, controls: State) -> "go.Figure":
             ends[name] = float(np.clip(middle[np.isfinite(middle)][-1], *bounds))
         places = _apart(ends, *bounds)
         traces.append(
-            figures.labels(*((0.99 * last, places[name], NAMES[name], "middle right") for name in words), yaxis=axis,
+            figures.labels(*((1.01 * last, places[name], NAMES[name], "middle right") for name in words), yaxis=axis,
                            cliponaxis=False, textfont={"size": 13, "color": [COLOURS[word] for word in words.values()]})
         )  # fmt: skip
-    traces.append(figures.labels((0.1, GUESSING, "guessing", "top right"), size=12))
+    traces.append(figures.labels((0.45 * last, GUESSING, "guessing", "top right"), size=12))
     rate = f"{OPTIMIZERS[controls['optimizer']] * controls['rate']:.2g}"
     title = f"{controls['depth']} layers of ReLU on MNIST"
     return figures.figure(
@@ -86,12 +94,12 @@ def does_it_train(data: Data, controls: State) -> "go.Figure":
         title={"text": f"{title}<br><sub>{OPTIMIZER_NAMES[controls['optimizer']]}, rate {rate}: median and range of "
                        f"{n_seeds} seeds</sub>"},
         height=560,
-        margin={"l": 64, "r": 92, "t": 72, "b": 52},
-        xaxis={"title": {"text": "epoch"}, "range": [0, last], "anchor": "y2", "dtick": 5},
+        margin={"l": 64, "r": 100, "t": 72, "b": 52},
+        xaxis={"title": {"text": "epoch"}, "range": [0, 1.02 * last], "anchor": "y2", "dtick": 5},
         yaxis={"title": {"text": "training loss"}, "range": [0, 2.6], "domain": [0.54, 1], "dtick": 1},
         yaxis2={"title": {"text": "test accuracy"}, "range": [0, 1], "domain": [0, 0.44],
                 "tickvals": [0, 0.5, 1], "ticktext": ["0", "50 %", "100 %"]},
-        shapes=[figures.reference_line(GUESSING, (0, last)), figures.reference_line(0.1, (0, last), "y2")],
+        shapes=[*(figures.reference_line(at, (0, last), axis) for at, axis in ((GUESSING, "y"), (0.1, "y2")))],
     )  # fmt: skip
 
 
@@ -109,12 +117,14 @@ def _apart(ends: Mapping[str, float], low: float, high: float) -> dict[str, floa
 def training_reading(data: Data, controls: State) -> str:
     """Say what `does_it_train` shows."""
     words, rate = training_verdicts(data), OPTIMIZERS[controls["optimizer"]] * controls["rate"]
-    optimizer = OPTIMIZER_NAMES[controls["optimizer"]]
-    parts = []
+    optimizer, parts = OPTIMIZER_NAMES[controls["optimizer"]], []
     for k, (name, word) in enumerate(words.items()):
-        accuracy = data["test_accuracy"][k, :, -1]
-        right = f"{100 * np.median(accuracy):.0f} % right, {100 * accuracy.min():.0f} to {100 * accuracy.max():.0f} %"
-        parts.append(f"{NAMES[name]} {word} ({right})" if word in ("learns", "slow") else f"{NAMES[name]} {word}")
+        finite, accuracy = np.isfinite(data["loss"][k, :, -1]), ranked(data)["test_accuracy"][k, :, -1]
+        if word in ("learns", "slow"):
+            lowest, highest = 100 * accuracy[finite].min(), 100 * accuracy.max()
+            word += f" ({100 * np.median(accuracy):.0f} % right, {lowest:.0f} to {highest:.0f} %"
+            word += ")" if finite.all() else f"; {np.sum(~finite)} of {finite.size} overflowed)"
+        parts.append(f"{NAMES[name]} {word}")
     epochs = data["loss"].shape[-1] - 1
     setting = f"{controls['depth']} layers of ReLU, {optimizer} at rate {rate:.2g}, after {epochs} epochs"
     return f"{setting}: {'; '.join(parts)}."
