@@ -1,12 +1,12 @@
 """How fast each layer of Nielsen's networks learns: what lesson 00 measures of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from vgx.activation import activations
-from vgx.arguments import whole_number
+from vgx.arguments import real_number, whole_number
 from vgx.datasets import mnist
 from vgx.network import Network
 
@@ -17,6 +17,7 @@ HIDDEN_WIDTH = 30
 LEARNING_RATE = 0.1
 WEIGHT_DECAY = 5.0
 N_DRAWS = 40  # of those that are trained
+LONG_STEPS = (0, 50, 100, 500, 2000, 5000, 10_000)
 KEPT_EPOCHS = np.r_[:20, 20:100:5, 100:501:10]
 
 Layers = list[np.ndarray]
@@ -90,17 +91,45 @@ def gradients(weights: Layers, biases: Layers, x: np.ndarray, y: np.ndarray) -> 
     return dbs[::-1], dWs[::-1], hs[-1]
 
 
+def long_training(decay: float, *, hidden: int = 3, n_draws: int = 5, seed: int = 0) -> dict[str, np.ndarray]:
+    """Train the networks of `learning_speeds` for 10,000 steps, with a weight decay of your choice.
+
+    Parameters
+    ----------
+    decay : float
+        Nielsen's λ, 5 in `learning_speeds`: a step multiplies the weights by 1 - 0.1 λ / 1000.
+    hidden, n_draws, seed : int
+
+    Returns
+    -------
+    dict
+        After each of `LONG_STEPS`: ``loss``; ``accuracy``, on the same 1000 images; ``first_weights``, the norm of the
+        first layer's weights; shape (n_draws, n_steps). ``by_biases``, ``by_weights``: the hidden layers' speeds,
+        ‖∂C/∂b‖ and ‖∂C/∂W‖; shape (n_draws, n_steps, hidden).
+    """
+    decay = real_number("decay", decay, least=0)
+    hidden, n_draws = whole_number("hidden", hidden), whole_number("n_draws", n_draws)
+    x, y = _images(1000)
+    runs = []
+    for draw in range(1, n_draws + 1):
+        weights, biases = _drawn(hidden, draw, seed)
+        kept = []
+        for step, (dbs, dWs, outputs) in enumerate(_steps(weights, biases, x, y, LONG_STEPS[-1], decay)):
+            if step in LONG_STEPS:
+                right = np.mean(outputs.argmax(axis=1) == y.argmax(axis=1))
+                norm = np.linalg.norm(weights[0])
+                kept.append([cross_entropy(outputs, y), right, norm, *_speeds(dbs), *_speeds(dWs)])
+        runs.append(kept)
+    found = np.array(runs, dtype=np.float32)
+    whole = {name: found[..., i] for i, name in enumerate(("loss", "accuracy", "first_weights"))}
+    return whole | {"by_biases": found[..., 3 : 3 + hidden], "by_weights": found[..., 3 + hidden :]}
+
+
 def _train(weights: Layers, biases: Layers, x: np.ndarray, y: np.ndarray, n_epochs: int) -> dict[str, np.ndarray]:
     speeds, losses = [], []  # one entry an epoch, and one for the start
-    for epoch in range(n_epochs + 1):
-        dbs, dWs, outputs = gradients(weights, biases, x, y)
+    for dbs, _, outputs in _steps(weights, biases, x, y, n_epochs, WEIGHT_DECAY):
         speeds.append(_speeds(dbs))
         losses.append(cross_entropy(outputs, y))
-        if epoch < n_epochs:
-            for W, b, dW, db in zip(weights, biases, dWs, dbs, strict=True):
-                W *= 1 - LEARNING_RATE * WEIGHT_DECAY / len(x)
-                W -= LEARNING_RATE * dW
-                b -= LEARNING_RATE * db
     kept = KEPT_EPOCHS[: np.searchsorted(KEPT_EPOCHS, n_epochs, side="right")]
     speeds = np.array(speeds, dtype=np.float32)
     return {
@@ -112,8 +141,22 @@ def _train(weights: Layers, biases: Layers, x: np.ndarray, y: np.ndarray, n_epoc
     }
 
 
-def _speeds(dbs: Layers) -> list[float]:
-    return [float(np.linalg.norm(db)) for db in dbs[:-1]]  # hidden layers only
+def _steps(
+    weights: Layers, biases: Layers, x: np.ndarray, y: np.ndarray, n_steps: int, decay: float
+) -> Iterator[tuple[Layers, Layers, np.ndarray]]:
+    """Descend in place; yield the gradients and the outputs before the first step and after each."""
+    for step in range(n_steps + 1):
+        dbs, dWs, outputs = gradients(weights, biases, x, y)
+        yield dbs, dWs, outputs
+        if step < n_steps:
+            for W, b, dW, db in zip(weights, biases, dWs, dbs, strict=True):
+                W *= 1 - LEARNING_RATE * decay / len(x)
+                W -= LEARNING_RATE * dW
+                b -= LEARNING_RATE * db
+
+
+def _speeds(gradients: Layers) -> list[float]:
+    return [float(np.linalg.norm(gradient)) for gradient in gradients[:-1]]  # hidden layers only
 
 
 def _short(values: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ RECORDINGS = Recordings(
             {"hidden": (1, 2, 3, 4), "draw": range(1, measure.N_DRAWS + 1)},
             vectorized="draw",
         ),
+        "long-training": Recipe(measure.long_training, {"decay": (0.0, 5.0)}),
         "probe": Recipe(measure.probe_by_layer, {"data": ("digits", "mnist"), "width": (30, 300)}),
         "loss-curves": Recipe(measure.loss_curves, measure.LOSS_CURVE_AXES, vectorized=("scale", "learning_rate")),
     },
