@@ -30,34 +30,36 @@ def weight_distributions(data: Data, controls: State) -> "go.Figure":
     low, high = np.clip(data["central"], -RULER, RULER)
     centres, ranks = (EDGES[1:] + EDGES[:-1]) / 2, np.arange(1, len(data["singular"]) + 1)
     has_density = len(data["density"]) > 0
+    spread, factor = "standard deviation", f"σ<sub>w</sub> = <b>{number(data['sigma_w'])}</b>"
+    if not has_density:
+        spread, factor = "every weight is", ""
     line, ink = {"type": "scatter", "mode": "lines"}, {"color": figures.INK}
     traces = [
         line | {"name": "middle 95 % of the weights", "x": [low, high], "y": [0, 0], "cliponaxis": False,
                 "line": ink | {"width": 9}, "hoverinfo": "skip"},
         {"type": "scatter", "mode": "markers", "name": "all weights equal", "x": [(low + high) / 2], "y": [0],
          "marker": ink | {"size": 0 if has_density else 13}, "hoverinfo": "skip"},
-        {"type": "bar", "name": "density of the draw", "x": centres, "y": data["share"], "xaxis": "x2", "yaxis": "y2",
-         "width": EDGES[1] - EDGES[0], "marker": {"color": figures.band(figures.INK)}, "hoverinfo": "skip"},
+        line | {"name": "density of the draw", "x": centres, "y": data["share"], "xaxis": "x2", "yaxis": "y2",
+                "line": {"width": 0, "shape": "hvh"}, "fill": "tozeroy", "fillcolor": figures.band(figures.INK),
+                "hoverinfo": "skip"},  # steps: bars are a node each, which takes milliseconds a move
         line | {"name": "density", "x": PLACES if has_density else np.empty(0), "y": data["density"],
                 "xaxis": "x2", "yaxis": "y2", "line": figures.THEORY, "hoverinfo": "skip"},
         line | {"name": "singular values", "x": ranks, "y": data["singular"], "xaxis": "x3", "yaxis": "y3",
-                "mode": "lines+markers", "line": ink | {"width": 2}, "marker": {"size": 4},
+                "line": {"color": figures.band(figures.INK), "width": 6},
                 "hovertemplate": "direction %{x}: × %{y:.3g}<extra></extra>"},
         line | {"name": "large random matrix", "x": ranks, "y": data["predicted"], "xaxis": "x3", "yaxis": "y3",
                 "line": figures.THEORY, "hoverinfo": "skip"},
         figures.labels((-2.95, 0.9, "weight w", "top right"),
-                       (2.95, 0.9, f"standard deviation <b>{number(data['std'])}</b>", "top left"), cliponaxis=False),
-        figures.labels((3.9, 0.74, "bars: this draw" if has_density else "all weights are equal", "bottom left"),
+                       (2.95, 0.9, f"{spread} <b>{number(data['std'])}</b>", "top left"), cliponaxis=False),
+        figures.labels((3.9, 0.74, "grey: this draw" if has_density else "all weights are equal", "bottom left"),
                        xaxis="x2", yaxis="y2", size=12),
-        figures.labels((N_UNITS, 10.0 ** STRETCH[1] * 0.9, f"σ<sub>w</sub> = <b>{number(data['sigma_w'])}</b>",
-                        "bottom left"), (1.5, 0.9, "1: length kept", "bottom right"), xaxis="x3", yaxis="y3"),
+        figures.labels((N_UNITS, 10.0 ** STRETCH[1] * 0.9, factor, "bottom left"), (1.5, 0.9, "1: length kept", "bottom right"), xaxis="x3", yaxis="y3"),
     ]  # fmt: skip
     return figures.figure(
         traces,
-        title={"text": "The weights of one layer<br><sub>their place, shape, and what they do; dashed: theory</sub>"},
+        title={"text": "The weights of one layer<br><sub>place, shape and effect; dashed: theory</sub>"},
         height=620,
         margin={"l": 68, "r": 16, "t": 92, "b": 52},
-        bargap=0,
         xaxis={"range": [-RULER, RULER], "domain": [0, 1], "anchor": "y", "dtick": 1},
         yaxis={"range": [-1, 1], "domain": [0.93, 1], "visible": False},
         xaxis2={"range": [-4, 4], "anchor": "y2", "tickvals": [-3, -2, -1, 0, 1, 2, 3],
@@ -66,11 +68,7 @@ def weight_distributions(data: Data, controls: State) -> "go.Figure":
         xaxis3={"range": [0, N_UNITS + 1], "anchor": "y3", "title": {"text": "direction, from the most stretched"}},
         yaxis3={"title": {"text": "stretched by"}, "domain": [0, 0.42],
                 **figures.powers_of_ten_axis(*STRETCH, step=1)},
-        shapes=[
-            figures.reference_line(1, (0, N_UNITS + 1), "y3") | {"xref": "x3"},
-            *({"type": "line", "xref": "x", "x0": x, "x1": x, "yref": "y", "y0": -1, "y1": 1, "layer": "below",
-               "line": {"color": figures.MUTED, "width": 1}} for x in (-1, 1)),
-        ],
+        shapes=[figures.reference_line(1, (0, N_UNITS + 1), "y3") | {"xref": "x3"}],
     )  # fmt: skip
 
 
