@@ -127,6 +127,10 @@ def test_what_the_sentences_of_the_weights_say():
     assert "standard deviation 0.0505 " in lab.reading(distribution="he_normal", fan_in=784)
     assert "stretches every direction by 1;" in lab.reading(distribution="orthogonal")
     assert "one direction is stretched by 128" in lab.reading(distribution="constant")
+    texts = str([trace.text for trace in lab.figure(distribution="constant").data if trace.mode == "text"])
+    assert "every weight is <b>1</b>" in texts
+    assert "σ" not in texts
+    assert "deviation" not in texts
     assert "every weight is 0. The layer gives 0 for every input" in lab.reading(distribution="zeros")
 
 
@@ -258,7 +262,8 @@ def test_the_formats_end_where_they_end():
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ({"activation": "relu", "initializer": "he_normal"}, "healthy"),
+        ({"activation": "relu", "initializer": "he_normal"}, "healthy in size"),
+        ({"initializer": "normal"}, "from 127 in the first layer to 122 in the last (theory: 119)"),
         ({"activation": "tanh", "scale": 0.5}, "vanishing"),
         ({"activation": "relu", "initializer": "he_normal", "scale": 2}, "exploding"),
         (
@@ -333,6 +338,8 @@ def test_where_tanh_and_sigmoid_settle():
 def test_gelus_border():
     assert said(LESSON, "| gelu | below $\\sigma_w \\approx 1.47$ it sinks, in the end by $20\\log_{10}\\sigma_w - 6$")
     assert measure.variances(400, "gelu", 1.465)[-1] < 1e-6 < 1e6 < measure.variances(400, "gelu", 1.475)[-1]
+    assert said(LESSON, "it hesitates (at 1.47 from 2.2 to 6.6 in 50 layers)")
+    assert measure.variances(50, "gelu", 1.47)[[0, -1]].round(1).tolist() == [2.2, 6.6]
     assert per_ten_layers("gelu", 0.8) == pytest.approx(20 * np.log10(0.8) - 6, abs=0.05)
     assert per_ten_layers("gelu", 3.0) == pytest.approx(20 * np.log10(3.0) - 3, abs=0.05)
 
@@ -389,8 +396,11 @@ def test_what_the_lesson_says_of_the_map():
     assert below == pytest.approx(0.0019, rel=0.05)
     assert above == pytest.approx(150, rel=0.05)
     assert said(LESSON, "the map is blue from six layers on")
-    sigmoid = measure.phase_diagram(1.0, 0.2236, "sigmoid")["median"]
-    assert measure_phase.DEPTHS[np.argmax(sigmoid < 0.01)] == 6
+    assert said(LESSON, "sigmoid: the line lies just above 10")
+    for sigma_b in (0, 0.2236):
+        sigmoid = measure.phase_diagram(1.0, sigma_b, "sigmoid")
+        assert measure_phase.DEPTHS[np.argmax(sigmoid["median"] < 0.01)] == 6
+        assert 10 < sigmoid["critical"] < 10.2
     assert said(LESSON, "gelu without biases: no row stays green to 50 layers")
     assert not any(0.01 <= ratio(s, "gelu", 0.0) <= 100 for s in measure_phase.SIGMA_W)
     assert said(LESSON, "With $\\sigma_b = 0.5$ GELU has one near 1.40 |")

@@ -261,6 +261,8 @@ def test_what_the_lesson_says_of_the_trainings():
         right = np.round(100 * np.median(data["test_accuracy"][..., -1], axis=1))
         return data, draw_training.training_verdicts(data), dict(zip(measure_training.WEIGHTS, right, strict=True))
 
+    assert said(LESSON, "within 5 % of $\\ln 10 = 2.30$, what guessing costs. Green *learns*: 80 % of the test images")
+    assert (0.95 * math.log(10), 0.8) == (draw_training.STUCK_ABOVE, draw_training.LEARNS_FROM)
     assert said(LESSON, "three of the four learn and hardly differ in test accuracy. PyTorch's default does not move.")
     _, words, right = seen(10, "sgd")
     assert words == {"xavier": "learns", "he": "learns", "orthogonal": "learns", "pytorch_default": "stuck"}
@@ -283,6 +285,9 @@ def test_what_the_lesson_says_of_the_trainings():
     assert said(LESSON, "One of He's five networks overflows, and three of the rest end at 22 to 30 %, hardly better")
     data, words, right = seen(30, "sgd", 3.0)
     assert (words["he"], words["xavier"], right["xavier"]) == ("slow", "slow", 25)
+    assert said(LESSON, "at 3× He's get 91 % with 10 layers, 80 % with 22, 26 % with 30")
+    ranked = [draw_training.ranked(recorded(depth=depth, optimizer="sgd", rate=3.0)) for depth in (10, 22, 30)]
+    assert [round(100 * np.median(each["test_accuracy"][1, :, -1])) for each in ranked] == [91, 80, 26]
     assert np.isnan(data["loss"][1, :, -1]).sum() == 1
     assert np.sort(np.round(100 * data["test_accuracy"][1, :, -1]))[:4].tolist() == [22, 26, 30, 76]
 

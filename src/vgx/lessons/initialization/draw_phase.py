@@ -68,7 +68,7 @@ def phase_diagram(data: Data, controls: State) -> "go.Figure":
     ]  # fmt: skip
     return figures.figure(
         traces,
-        title={"text": f"Gradient norm, first layer over last<br><sub>{_line(data)}</sub>"},
+        title={"text": f"Gradient, first layer over last<br><sub>{_line(data)}</sub>"},
         height=640,
         margin={"l": 72, "r": 12, "t": 76, "b": 52},
         xaxis={"range": [left, right + 2.6], "anchor": "y2", "title": {"text": "depth (layers)"},

@@ -58,7 +58,7 @@ def signal_propagation(data: Data, controls: State) -> "go.Figure":
         lower | {"name": "overflowed", "y": data["overflowed"],
                  "line": {"color": figures.COLOURS[Verdict.OVERFLOW], "width": 3, "dash": "dashdot"}},
         above((1, 2.25, "colour: where a layer’s activations are", "top right")),
-        above((1, 10.0 ** (SQUARES[1] - 0.3), f"mean of z² at layer {depth}: <b>{_ending(data)}</b>", "top right"),
+        above((1, 10.0 ** (SQUARES[1] - 0.3), f"at layer {depth}: <b>{_ending(data)}</b>", "top right"),
               yaxis="y2"),
         above((1, 1.0, _shares(data), "top right"), yaxis="y3"),
     ]  # fmt: skip
@@ -100,7 +100,7 @@ def _percent(share: float) -> str:
 
 def _shares(data: Data) -> str:
     flat, lost, over = (_percent(data[name][-1]) for name in ("flat", "lost", "overflowed"))
-    return f"— flat {flat}  ··· zero {lost}  -·- overflow {over}"
+    return f"— flat {flat}  ··· zero {lost}  -·- inf {over}"
 
 
 def signal_reading(data: Data, controls: State) -> str:
@@ -119,9 +119,11 @@ def signal_reading(data: Data, controls: State) -> str:
     first, last, theory = (_number(value) for value in (data["median"][0], data["median"][-1], data["theory"][-1]))
     return (
         f"{network}: the mean of z² goes from {first} in the first layer to {last} in the last (theory: {theory}): "
-        f"{verdict}. In the last layer {_percent(data['flat'][-1])} of the units are flat (slope below 0.01)."
+        f"{verdict} in size. In the last layer {_percent(data['flat'][-1])} of the units are flat (slope below 0.01)."
     )
 
 
 def _number(value: float) -> str:
+    if 100 <= value < 10_000:
+        return f"{value:.0f}"
     return f"{value:.2g}" if 0.001 <= value < 100 else figures.power_of_ten(value)

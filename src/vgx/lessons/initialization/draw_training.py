@@ -86,7 +86,7 @@ def does_it_train(data: Data, controls: State) -> "go.Figure":
             figures.labels(*((1.01 * last, places[name], NAMES[name], "middle right") for name in words), yaxis=axis,
                            cliponaxis=False, textfont={"size": 13, "color": [COLOURS[word] for word in words.values()]})
         )  # fmt: skip
-    traces.append(figures.labels((0.45 * last, GUESSING, "guessing", "top right"), size=12))
+    traces.append(figures.labels((0.45 * last, GUESSING + 0.06, "guessing", "top right"), size=12))
     rate = f"{OPTIMIZERS[controls['optimizer']] * controls['rate']:.2g}"
     title = f"{controls['depth']} layers of ReLU on MNIST"
     return figures.figure(

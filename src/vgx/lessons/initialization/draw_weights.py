@@ -53,7 +53,8 @@ def weight_distributions(data: Data, controls: State) -> "go.Figure":
                        (2.95, 0.9, f"{spread} <b>{number(data['std'])}</b>", "top left"), cliponaxis=False),
         figures.labels((3.9, 0.74, "grey: this draw" if has_density else "all weights are equal", "bottom left"),
                        xaxis="x2", yaxis="y2", size=12),
-        figures.labels((N_UNITS, 10.0 ** STRETCH[1] * 0.9, factor, "bottom left"), (1.5, 0.9, "1: length kept", "bottom right"), xaxis="x3", yaxis="y3"),
+        figures.labels((N_UNITS, 10.0 ** STRETCH[1] * 0.9, factor, "bottom left"),
+                       (1.5, 0.9, "1: length kept", "bottom right"), xaxis="x3", yaxis="y3"),
     ]  # fmt: skip
     return figures.figure(
         traces,
