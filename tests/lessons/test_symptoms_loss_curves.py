@@ -239,31 +239,33 @@ def test_the_median_ends_where_most_have_overflown():
 @pytest.mark.parametrize(
     ("losses", "ratio", "sentence"),
     [
-        ([np.full(33, CHANCE)] * 5, 1,
+        ([np.full(33, CHANCE)] * 5, 0.0123,
          "all 5 runs are stuck; after 256 steps the loss is still 2.30, what guessing gives. At the start the first "
-         "hidden layer’s gradient is 1 times the last one’s: not vanishing."),
-        ([np.full(33, 5.0)] * 5, 1e-7,
+         "hidden layer’s gradient is 0.012 times the last one’s: healthy."),
+        ([np.full(33, 5.0)] * 5, 0.0034,
          "all 5 runs are stuck; after 256 steps the loss is still 5.00, guessing gives 2.30. At the start the first "
-         "hidden layer’s gradient is 10⁻⁷ times the last one’s: vanishing."),
+         "hidden layer’s gradient is 0.0034 times the last one’s: vanishing."),
         (
-            [20 - 15 * TIME] * 5, 1,
-            "all 5 runs learn; the median loss falls from 20.0 to 5.00 in 256 steps, still no better than guessing.",
+            [20 - 15 * TIME] * 5, 4.7e-13,
+            "all 5 runs learn; the median loss falls from 20.0 to 5.00 in 256 steps, still no better than guessing. "
+            "At the start the first hidden layer’s gradient is 10⁻¹² times the last one’s: vanishing.",
         ),
-        ([2.3 * np.exp(-5 * TIME)] * 2, 1, "all 2 runs learn; the median loss falls from 2.30 to 0.0155 in 256 steps."),
+        ([2.3 * np.exp(-5 * TIME)] * 2, 1600, "all 2 runs learn; the median loss falls from 2.30 to 0.0155 in 256 "
+         "steps. At the start the first hidden layer’s gradient is 1600 times the last one’s: exploding."),
         (
             [3 + 2 * np.cos(np.arange(33) * np.pi)] * 4 + [np.full(33, 0.1)], 0.7,
-            "4 runs oscillate and 1 run learns; in the second half the typical one goes up and down between "
-            "1.00 and 5.00. At the start the first hidden layer’s gradient is 0.7 times the last one’s: "
-            "not exploding.",
+            "4 runs oscillate and 1 run learns; in the second half a typical run’s lowest loss is 1.00, its highest "
+            "5.00. At the start the first hidden layer’s gradient is 0.7 times the last one’s: healthy.",
         ),
         (
             [80 + 30 * np.cos(np.arange(33))] * 5, 1e5,
-            "all 5 runs oscillate; in the second half the typical one goes up and down between 50.0 and 110. "
+            "all 5 runs oscillate; in the second half a typical run’s lowest loss is 50.0, its highest 110. "
             "At the start the first hidden layer’s gradient is 10⁵ times the last one’s: exploding.",
         ),
         (
             [np.where(np.arange(33) < k, 1e9, np.nan) for k in (1, 2, 3)] + [np.full(33, CHANCE)] * 2, 1,
-            "3 runs overflow and 2 runs are stuck; within 24 steps the loss is no longer a number.",
+            "3 runs overflow and 2 runs are stuck; within 24 steps the loss is no longer a number. "
+            "At the start the first hidden layer’s gradient is 1 times the last one’s: healthy.",
         ),
         ([np.full(33, np.nan)] * 5, np.nan,
          "all 5 runs overflow; before the first step the loss is no longer a number."),

@@ -18,6 +18,7 @@ KEYS = {"and_or_not": "▷ NOT, □ AND, ◇ OR", "threshold": "⬡ neuron that 
 NAMES = {"pairwise": "XOR by pairs", "chain": "a chain of XORs", "two_layers": "two layers"}
 BITS = np.arange(2, 33)
 CROWDED = 40  # gates in a column
+NOTHING = "\N{NO-BREAK SPACE}"  # where no text was, Plotly adds none later
 UNITS = 1000  # of the drawing's width and height: whole numbers keep the page small
 
 
@@ -39,7 +40,7 @@ def parity_circuit(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) 
         marker = {"symbol": SYMBOLS[kinds[here]], "size": np.clip(150 / beside[here], least, 12), "opacity": 1}
         marker |= {"color": fill, "line": {"color": figures.MUTED, "width": 1}}
         traces.append(node | {"name": name, "x": x[here], "y": y[here], "marker": marker})
-    traces += [*_growth(controls), _names(controls), *_ends(kinds, values, x, y)]
+    traces += [*_growth(controls), _names(controls), _remembered(data, controls, x, y), *_ends(kinds, values, x, y)]
     return figures.figure(
         traces,
         title={"text": f"Is the number of ones odd?<br><sub>black carries a 1; {KEYS[controls['gates']]}</sub>"},
@@ -105,9 +106,22 @@ def _ends(kinds: np.ndarray, values: np.ndarray, x: np.ndarray, y: np.ndarray) -
 
 def _names(controls: Mapping[str, Any]) -> dict[str, Any]:
     """Name the lines of the lower figure."""
-    deep = "neurons: two layers, or deep" if controls["gates"] == "threshold" else "deep"
-    steep = (24, 10**8.2, "two layers of AND and OR", "top left")
-    return figures.labels(steep, (32.5, 10**2.1, deep, "top left"), name="names", xaxis="x2", yaxis="y2")
+    threshold = controls["gates"] == "threshold"
+    deep, flat = ("neurons, deep", "neurons, two layers") if threshold else ("deep: by pairs or in a chain", NOTHING)
+    return figures.labels(
+        (24, 10**8.2, "two layers of AND and OR", "top left"),
+        (32.5, 10**2.1, deep, "top left"),
+        (32.5, 10**1.15, flat, "bottom left"),
+        name="names", xaxis="x2", yaxis="y2",
+    )  # fmt: skip
+
+
+def _remembered(data: Mapping[str, np.ndarray], controls: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Any:
+    """Point at the AND that knows this input, if one does."""
+    here = np.flatnonzero((data["kinds"] == AND) & data["values"])
+    known = controls["circuit"] == "two_layers" and len(here)
+    label = (x[here[0]], y[here[0]], "\u2002<b>this AND</b>", "top right") if known else (0, 0, NOTHING, "top right")
+    return figures.labels(label, name="remembered", cliponaxis=False)
 
 
 def parity_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> str:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 LOSSES = (-3, 3)  # powers of ten
-FEARED = {"stuck": (Verdict.VANISHING, Verdict.DEAD), "oscillates": (Verdict.EXPLODING,)}
 PLURAL = {"learns": "learn", "stuck": "stuck", "oscillates": "oscillate", "overflows": "overflow"}
 
 
@@ -63,7 +62,7 @@ def loss_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) ->
     words = verdicts(loss)
     word = verdict_of_state(words)
     counts = [_runs(words, each) for each in dict.fromkeys([word, *PLURAL]) if each in words]
-    start = _start(data, word) if controls["depth"] > 1 else ""  # of one layer, the first is the last
+    start = _start(data) if controls["depth"] > 1 else ""  # of one layer, the first is the last
     told = f"{', '.join(counts[:-1])} and {counts[-1]}" if len(counts) > 1 else counts[0]
     return f"{_state(controls)}: {told}; {_what(loss[words == word], word)}{start}."
 
@@ -84,7 +83,7 @@ def _what(loss: np.ndarray, word: str) -> str:
     if word == "oscillates":
         half = loss[:, loss.shape[1] // 2 :]
         low, high = np.median(half.min(axis=1)), np.median(half.max(axis=1))
-        return f"in the second half the typical one goes up and down between {_three(low)} and {_three(high)}"
+        return f"in the second half a typical run’s lowest loss is {_three(low)}, its highest {_three(high)}"
     if word == "stuck":
         guess = "what guessing gives" if abs(end / CHANCE - 1) < 0.02 else f"guessing gives {CHANCE:.2f}"
         return f"after {last} steps the loss is still {_three(end)}, {guess}"
@@ -92,15 +91,14 @@ def _what(loss: np.ndarray, word: str) -> str:
     return f"the median loss falls from {_three(np.median(loss[:, 0]))} to {_three(end)} in {last} steps{yet}"
 
 
-def _start(data: Mapping[str, np.ndarray], word: str) -> str:
+def _start(data: Mapping[str, np.ndarray]) -> str:
     """Say whether the gradient vanishes or explodes: often it doesn't, and only the step is too short or too long."""
     with np.errstate(all="ignore"):
         ratio = float(np.median(data["gradient_ratio"]))
-    if word not in FEARED or not np.isfinite(ratio):
+    if not np.isfinite(ratio):
         return ""
-    feared = FEARED[word]
-    judged = feared[0] if verdict_of_ratio(ratio) in feared else f"not {feared[0]}"
-    times = figures.power_of_ten(ratio)
+    times = f"{float(f'{ratio:.2g}'):g}" if 1e-4 <= ratio < 1e4 else figures.power_of_ten(ratio)
+    judged = verdict_of_ratio(ratio)
     return f". At the start the first hidden layer’s gradient is {times} times the last one’s: {judged}"
 
 

@@ -42,7 +42,7 @@ def learning_speeds(data: Mapping[str, np.ndarray], controls: Mapping[str, Any])
                 "marker": {"size": 12, "symbol": "diamond-open", "color": figures.INK, "line": {"width": 2.5}}},
         *(
             line | {"name": f"layer {n + 1}", "y": speeds[:, n],
-                    "line": {"color": COLOUR, "width": 4 if n == 0 else 2},
+                    "line": {"color": COLOUR, "width": 4} if n == 0 else {"color": figures.MUTED, "width": 2},
                     "hovertemplate": f"layer {n + 1} {hover}<extra></extra>"}
             for n in range(MOST_HIDDEN)
         ),

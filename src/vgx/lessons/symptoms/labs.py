@@ -30,7 +30,7 @@ loss_curves = Lab(
         at={"depth": 20, "activation": "sigmoid", "scale": 1.0, "learning_rate": 10.0},
         choices=measure.WORDS,
     ),
-    alt="Line chart: the loss of five training runs and their median over 256 steps, on a logarithmic axis.",
+    alt="Line chart: the loss of five runs and their median over 256 steps, against the loss of guessing; log axis.",
 )
 
 parity_circuits = Lab(
@@ -88,5 +88,5 @@ accuracies = Lab(
         answer=draw.wins_in_percent,
         at={"hidden": 3, "against": 4},
     ),
-    alt="Left, lines: percent right by epoch for 20 runs of two depths. Right, dots: where the runs of all depths end.",
+    alt="Left, lines: percent right by epoch, 20 runs of two depths. Right, strokes: all ends; diamonds: Nielsen’s.",
 )
