@@ -282,7 +282,7 @@ def test_what_the_lesson_says_of_the_trainings():
     assert {words["pytorch_default"], by_adam["pytorch_default"]} == {"stuck"}
     assert said(LESSON, "at 10 layers Adam trains it (90 %).")
     assert seen(10, "adam")[2]["pytorch_default"] == 90
-    assert said(LESSON, "One of He's five networks overflows, and three of the rest end at 22 to 30 %, hardly better")
+    assert said(LESSON, "overflows <overflow>`, and three of the rest end at 22 to 30 %, hardly better than Xavier's.")
     data, words, right = seen(30, "sgd", 3.0)
     assert (words["he"], words["xavier"], right["xavier"]) == ("slow", "slow", 25)
     assert said(LESSON, "at 3× He's get 91 % with 10 layers, 80 % with 22, 26 % with 30")
