@@ -365,7 +365,7 @@ def test_the_numbers_of_the_walk_through_the_loss_curves(states):
     assert high > 2 * low
     assert in_lesson("The loss goes up and down again, higher still")
     assert states[20, 1, "tanh", 0.1] == ("learns", "healthy")
-    assert in_lesson("the second is cured by a smaller rate: try 0.1")
+    assert in_lesson("the second is cured by a smaller rate (try 0.1)")
     assert states[20, 2, "relu", 0.1] == ("overflows", "exploding")
     assert in_lesson("Choose relu, rate 0.1, and raise *init scale* to 2. A third thing happens: the loss overflows.")
 
@@ -438,9 +438,8 @@ def test_the_counts_of_symptoms_and_causes(states):
     (learning,) = (key for key, what in states.items() if what == ("learns", "exploding"))
     end = np.median(curves(**dict(zip(names, learning, strict=True)))["loss"][:, -1])
     assert in_lesson(f"its loss still falls, from far above guessing to {end:.1f}")
-    assert in_lesson(
-        f"in {count('overflows', 'healthy')} of {count('overflows')} states the gradient did *not* explode"
-    )
+    not_exploding = f"in {count('overflows', 'healthy')} of {count('overflows')} states that overflow"
+    assert in_lesson(not_exploding + " the gradient did *not* explode before the first step")
     assert in_lesson(f"In {count('stuck', 'vanishing')} of {count('stuck')} states it does")
     able = [key for key, what in states.items() if what == ("stuck", "healthy")]
     rates = curves.axes["learning_rate"]
@@ -452,8 +451,6 @@ def test_the_counts_of_symptoms_and_causes(states):
     assert in_lesson(f"The other {len(able)} have a gradient that could serve: {larger} of them learn at a larger rate")
     assert in_lesson(f"{smaller} at a smaller one, one at none")
     assert sum(not found for found in learn_at) == 1
-    assert in_lesson(f"of {count(of='vanishing')} states with a vanishing gradient, one learns")
-    assert count("learns", "vanishing") == 1
     fastest = [key for key, what in states.items() if what == ("oscillates", "exploding") and key[3] == 0.01]
     assert len(fastest) == 2
     assert in_lesson("(two of the others have no smaller rate in the lab)")
@@ -479,8 +476,6 @@ def test_the_factor_between_layers_and_the_loss_at_the_start():
     four = recorded(4)
     medians = np.median(four[0]["start"], axis=0)
     assert np.all(np.abs(medians[1:] / medians[:-1] - 5) < 0.15)
-    assert in_lesson(f"starts with a gradient of {medians[0]:.4f}, at a loss near 9")
-    assert np.median([run["loss"][0] for run in four]) == pytest.approx(9, abs=0.5)
     assert -np.log(0.1) - 9 * np.log(0.9) == pytest.approx(3.25, abs=0.005)
     assert in_lesson("Each new one in front is about five times slower than the one behind it")
 
@@ -500,7 +495,7 @@ def test_the_numbers_of_the_accuracies():
 def test_the_numbers_of_the_probe():
     found = RECORDINGS.load("probe")(data="mnist", width=30)
     read = {name: np.median(found[name], axis=0) for name in ("accuracy", "neighbour", "contrast")}
-    assert in_lesson(f"from {read['accuracy'][0]:.0f} % to {read['accuracy'][2]:.0f} %")
+    assert in_lesson(f"reads {read['accuracy'][2]:.0f} % of the digits instead of {read['accuracy'][0]:.0f} %")
     assert in_lesson(f"sinks from {read['neighbour'][2]:.0f} % to {read['neighbour'][5]:.0f} %")
     np.testing.assert_allclose(read["contrast"][3:] / read["contrast"][2:-1], 0.2, atol=0.02)
     wide = np.median(RECORDINGS.load("probe")(data="mnist", width=300)["accuracy"], axis=0)
@@ -567,6 +562,9 @@ def test_with_decay_more_steps_do_not_help_and_without_it_they_do(longer):
     assert measure_speeds.LEARNING_RATE == 0.1
     assert measure_speeds.WEIGHT_DECAY == measure_accuracies.DECAY  # divided by 1,000 and by 50,000 images
     assert in_lesson("the decay is fifty times as strong")
+    decay = measure_accuracies.RATE * measure_accuracies.DECAY / measure_accuracies.N_TRAINING
+    assert decay == pytest.approx(1e-5)
+    assert in_lesson("here by a factor of $1 - 10^{-5}$")
 
 
 def test_by_weights_the_first_layer_is_slower_at_the_start_only(longer):
@@ -574,5 +572,6 @@ def test_by_weights_the_first_layer_is_slower_at_the_start_only(longer):
     times = speeds[..., 1] / speeds[..., 0]
     assert np.all((times[:, 0] > 1.9) & (times[:, 0] < 2.8))
     assert np.all(times[:, 1:4] < 1)
+    assert in_lesson("about half as fast as the second at the start, and faster within 50 steps")
     biases = longer(decay=5.0)["by_biases"]
     assert np.all(biases[..., 1] > biases[..., 0])
