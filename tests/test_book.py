@@ -474,7 +474,7 @@ def test_a_change_of_prose_computes_nothing_again(book):
 @pytest.mark.slow
 def test_a_change_in_the_package_recomputes_what_depends_on_it_and_executes_again(book):
     payload = re.search(r'data-payload="([\w-]+)"', book.page("book/intro"))[1]
-    book.change("src/vgx/theory.py", '"""', '"""Changed. ')
+    book.change("src/vgx/theory/__init__.py", '"""', '"""Changed. ')
     book.build()
     assert book.called() == {"measure one", "draw one"}
     assert payload not in book.page("book/intro")
