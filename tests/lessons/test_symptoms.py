@@ -365,7 +365,7 @@ def test_the_numbers_of_the_walk_through_the_loss_curves(states):
     assert high > 2 * low
     assert in_lesson("The loss goes up and down again, higher still")
     assert states[20, 1, "tanh", 0.1] == ("learns", "healthy")
-    assert in_lesson("the second is cured by a smaller rate (try 0.1)")
+    assert in_lesson("this swing is cured by a smaller rate (try 0.1)")
     assert states[20, 2, "relu", 0.1] == ("overflows", "exploding")
     assert in_lesson("Choose relu, rate 0.1, and raise *init scale* to 2. A third thing happens: the loss overflows.")
 
