@@ -325,7 +325,7 @@ def test_the_rules_for_powers_of_ten_in_ten_layers(sigma_w):
 
 def test_where_tanh_and_sigmoid_settle():
     settled = {name: lambda s, name=name: measure.variances(50, name, s)[-1] for name in ("tanh", "sigmoid")}
-    assert said(LESSON, "settles, the slower the nearer to 1: at 0.33 for $\\sigma_w = 1.25$, at 0.62 for 1.41; from 3 on near")
+    assert said(LESSON, "nearer to 1: at 0.33 for $\\sigma_w = 1.25$, at 0.62 for 1.41; from 3 on near")
     assert (round(settled["tanh"](1.25), 2), round(settled["tanh"](2**0.5), 2)) == (0.33, 0.62)
     for sigma_w in (3, 5, 11.3, 20):
         assert settled["tanh"](sigma_w) == pytest.approx(sigma_w**2 - 0.8 * sigma_w, rel=0.05)
@@ -336,7 +336,7 @@ def test_where_tanh_and_sigmoid_settle():
 
 
 def test_gelus_border():
-    assert said(LESSON, "| gelu | below $\\sigma_w \\approx 1.47$ it sinks, at first more slowly, in the end by $20\\log_{10}\\sigma_w - 6$")
+    assert said(LESSON, "it sinks, at first more slowly, in the end by $20\\log_{10}\\sigma_w - 6$")
     assert measure.variances(400, "gelu", 1.465)[-1] < 1e-6 < 1e6 < measure.variances(400, "gelu", 1.475)[-1]
     assert said(LESSON, "it hesitates (at 1.47 from 2.2 to 6.6 in 50 layers)")
     assert measure.variances(50, "gelu", 1.47)[[0, -1]].round(1).tolist() == [2.2, 6.6]
