@@ -20,6 +20,7 @@ def setup(app: Sphinx) -> None:
     app.connect("doctree-read", mark_chinese)
     app.connect("doctree-read", drop_test_marks)
     app.connect("html-page-context", drop_roles)
+    app.connect("html-page-context", focus_tables)
     app.connect("html-page-context", drop_design, priority=900)
 
 
@@ -68,6 +69,12 @@ def drop_test_marks(app: Sphinx, doctree: nodes.document) -> None:
 def drop_roles(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Let the entries of the list of references be plain text: docutils gives them a role that is deprecated."""
     context["body"] = re.sub(r' role="(doc-biblioentry|list)"(?= class="citation|>)', "", context.get("body", ""))
+
+
+def focus_tables(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Let the keyboard reach a table, which on a phone may be wider than the page."""
+    scrolls = '<div class="pst-scrollable-table-container"'
+    context["body"] = context.get("body", "").replace(scrolls, f'{scrolls} tabindex="0"')
 
 
 def drop_design(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:

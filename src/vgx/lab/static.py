@@ -134,8 +134,7 @@ def _literal(value: Any) -> str:
 
 def markup(lab: Lab, grid: Grid, payload_id: str) -> str:
     """Write the lab's HTML: complete without a script, but for the figure itself."""
-    drawn, reading = lab.render(grid(**lab.defaults), lab.defaults)
-    height = drawn.get(("layout", "height"), figures.template()["layout"]["height"])
+    reading = lab.read(grid(**lab.defaults), lab.defaults)
     controls = "".join(_control(name, control) for name, control in lab.controls.items())
     buttons = "".join(
         f'<button type="button" data-action="{action}">{text}</button>'
@@ -150,8 +149,7 @@ def markup(lab: Lab, grid: Grid, payload_id: str) -> str:
         f'<figure class="vgx-lab" data-lab="{lab.name}" data-payload="{payload_id}">'
         f"{_question(lab.predict) if lab.predict else ''}"
         f'<div class="vgx-controls" role="group" aria-label="Controls of the figure">{controls}</div>'
-        # as high as the figure from the start: nothing jumps, and Plotly keeps to it when the window changes
-        f'<div class="vgx-plot" role="group" aria-label="{html.escape(lab.alt)}" style="height: {height}px"></div>'
+        f'<div class="vgx-plot" role="group" aria-label="{html.escape(lab.alt)}"></div>'
         f'<figcaption class="vgx-reading" aria-live="polite">{html.escape(reading)}</figcaption>'
         f'<div class="vgx-actions">{buttons}<span class="vgx-status" role="status"></span></div>'
         f"<noscript><p>This figure moves with JavaScript switched on. "

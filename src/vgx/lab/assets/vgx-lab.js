@@ -90,6 +90,8 @@
       this.readings = column(payload.readings);
       this.columns = payload.columns.map(column);
       this.inputs = payload.controls.map(({ name }) => figure.querySelector(`[name="${name}"]`));
+      const { height, template } = payload.base.layout; // else Plotly would take another one when the window changes
+      this.plot.style.height = `${height ?? template.layout.height}px`;
       this.busy = false; // drawing, or a frame has not passed since the last drawing
       this.waiting = false; // a newer state than the drawn one exists
       this.hashTimer = 0;

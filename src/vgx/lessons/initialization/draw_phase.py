@@ -61,14 +61,12 @@ def phase_diagram(data: Data, controls: State) -> "go.Figure":
         edge | {"name": "95th percentile", "y": data["high"], "fill": "tonexty", "fillcolor": figures.band(own)},
         lower | {"name": "median", "y": data["median"], "line": {"color": own, "width": 4}, "hovertemplate": hover},
         lower | {"name": "theory", "y": data["theory"], "line": figures.THEORY, "hovertemplate": "theory, " + hover},
-        figures.labels((*_overflow_corner(data["map"]), "overflow", "middle left"),
-                       textfont={"size": 13, "color": ON_COLOURS}),
         figures.labels((right, 10.0 ** (13 if falls else -13), f"σ_w = {sigma_w:.3g}: {_ending(data)}", "middle left"),
                        yaxis="y2"),
     ]  # fmt: skip
     return figures.figure(
         traces,
-        title={"text": f"Gradient, first layer over last<br><sub>{_line(data)}</sub>"},
+        title={"text": f"Gradient, first layer over last<br><sub>{_line(data)}{_beyond(data)}</sub>"},
         height=640,
         margin={"l": 72, "r": 12, "t": 76, "b": 52},
         xaxis={"range": [left, right + 2.6], "anchor": "y2", "title": {"text": "depth (layers)"},
@@ -81,10 +79,9 @@ def phase_diagram(data: Data, controls: State) -> "go.Figure":
     )  # fmt: skip
 
 
-def _overflow_corner(ratios: np.ndarray) -> tuple[float, float]:
-    """Find the left end of the map's third row from above that overflows, NaN if it doesn't."""
-    over = np.flatnonzero(~np.isfinite(ratios[-3]))
-    return (DEPTHS[over[0]] - 1.5, np.log2(SIGMA_W[-3])) if over.size else (np.nan, np.nan)
+def _beyond(data: Data) -> str:
+    """Name the colour of overflow where there is any."""
+    return "" if np.isfinite(data["map"]).all() else "; black: inf"
 
 
 def powers_of_ten(ratios: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ def does_it_train(data: Data, controls: State) -> "go.Figure":
         places = _apart(ends, *bounds)
         traces.append(
             figures.labels(*((1.01 * last, places[name], NAMES[name], "middle right") for name in words), yaxis=axis,
-                           cliponaxis=False, textfont={"size": 13, "color": [COLOURS[word] for word in words.values()]})
+                           cliponaxis=False)
         )  # fmt: skip
     traces.append(figures.labels((0.45 * last, GUESSING + 0.06, "guessing", "top right"), size=12))
     rate = f"{OPTIMIZERS[controls['optimizer']] * controls['rate']:.2g}"

@@ -1,6 +1,5 @@
 """The labs of lesson 03."""
 
-from vgx.activation import activations
 from vgx.lab import Choice, Lab, Predict, Slider
 
 from . import draw, measure
@@ -26,7 +25,7 @@ weight_distributions = Lab(
 signal_propagation = Lab(
     "signal-propagation",
     controls={
-        "depth": Slider(2, 50, default=50, stops=(10, 25, 50), integer=True, unit=" layers"),
+        "depth": Slider(2, 50, default=50, stops=(10, 50), integer=True, unit=" layers"),
         "scale": Slider(
             0.1, 10, default=1, stops=(0.1, 0.5, 0.8, 1, 1.25, 2, 10), log=True, label="init scale", unit="×"
         ),
@@ -46,7 +45,7 @@ phase_diagram = Lab(
     controls={
         "sigma_w": Slider(0.5, 11.314, default=1, stops=SIGMA_W.tolist(), log=True, label="σ_w"),
         "sigma_b": Slider(0, 0.5, default=0.2236, stops=(0, 0.2236, 0.5), label="σ_b"),
-        "activation": Choice(tuple(activations), default="tanh"),
+        "activation": Choice(("sigmoid", "tanh", "relu", "gelu", "silu", "softplus"), default="tanh"),
     },
     compute=measure.phase_diagram,
     draw=draw.phase_diagram,

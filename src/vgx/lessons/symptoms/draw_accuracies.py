@@ -36,7 +36,8 @@ def accuracies(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "
         {"type": "scatter", "mode": "markers", "xaxis": "x2", "yaxis": "y2", "name": "Nielsen", "x": HIDDEN,
          "y": list(PUBLISHED.values()), "hovertemplate": "Nielsen: %{y:.2f} %<extra></extra>",
          "marker": {"size": 11, "symbol": "diamond-open", "color": figures.INK, "line": {"width": 2.5}}},
-        figures.labels(*_labels(depths)) | {"textfont": {"size": 13, "color": COLOURS}},
+        figures.labels(*_labels(depths), mode="markers+text",
+                       marker={"color": COLOURS, "size": 10, "symbol": "square"}),
     ]  # fmt: skip
     return figures.figure(
         traces,
