@@ -45,7 +45,7 @@ phase_diagram = Lab(
     controls={
         "sigma_w": Slider(0.5, 11.314, default=1, stops=SIGMA_W.tolist(), log=True, label="σ_w"),
         "sigma_b": Slider(0, 0.5, default=0.2236, stops=(0, 0.2236, 0.5), label="σ_b"),
-        "activation": Choice(("sigmoid", "tanh", "relu", "gelu", "silu", "softplus"), default="tanh"),
+        "activation": Choice(("sigmoid", "tanh", "relu", "gelu", "softplus"), default="tanh"),
     },
     compute=measure.phase_diagram,
     draw=draw.phase_diagram,
