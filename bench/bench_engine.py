@@ -2,7 +2,7 @@
 
 936 states: 12 depths x 13 scales x 6 activations, width 256, batch 64, float32; for each the exact gradient
 norm of every layer's pre-activations. Everything runs in one thread, which is the faster way for products of
-this size. Run it alone on the machine: ``python bench/bench_engine.py``.
+this size. Run it alone on the machine: ``python -m bench.bench_engine``.
 """
 
 import sys
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from bench.report import report
 from vgx.network import Network, gradient_norms
 
 WIDTH, BATCH = 256, 64
@@ -130,12 +131,5 @@ def _run() -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def main() -> int:
-    rows = run()
-    for name, measured, bar, ok in rows:
-        print(f"{'ok  ' if ok else 'FAIL'} {name}: {measured}, bar {bar}")
-    return 0 if all(ok for *_, ok in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(run()))

@@ -17,6 +17,7 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
+from bench.report import report
 from vgx.datasets import digits
 from vgx.lab.live import LiveLab
 from vgx.lessons.chain_rule_products import labs, measure
@@ -102,7 +103,4 @@ def run() -> list[tuple[str, str, str, bool]]:
 
 
 if __name__ == "__main__":
-    rows = run()
-    for name, measured, bar, ok in rows:
-        print(f"{'ok  ' if ok else 'FAIL'} {name}: {measured} (bar {bar})")
-    sys.exit(not all(ok for *_, ok in rows))
+    sys.exit(report(run()))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench.report import report
 from tests.browser.built import pages_with_labs
 from tests.browser.chromium import find
 from vgx.lessons.chain_rule_products import labs
@@ -179,7 +180,4 @@ def run() -> list[tuple[str, str, str, bool]]:
 
 
 if __name__ == "__main__":
-    rows = run()
-    for name, measured, bar, ok in rows:
-        print(f"{'ok  ' if ok else 'FAIL'} {name}: {measured} (bar {bar})")
-    sys.exit(not all(ok for *_, ok in rows))
+    sys.exit(report(run()))

@@ -1,7 +1,7 @@
 """Training, one seed and ten at once, against the loop that a notebook would write with a DataLoader.
 
 A network of 784-30-30-10 sigmoid units on inputs of MNIST's size, plain SGD with weight decay, float32, in one
-thread: seconds a step. Run it alone on the machine: ``python bench/bench_training.py``.
+thread: seconds a step. Run it alone on the machine: ``python -m bench.bench_training``.
 """
 
 import sys
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from bench.report import report
 from vgx.training import train
 
 WIDTHS, EXAMPLES, MODELS, RATE, DECAY = (784, 30, 30, 10), 20_000, 10, 0.1, 1e-4
@@ -95,12 +96,5 @@ def _row(name: str, ratios: np.ndarray, bar: float) -> tuple[str, str, str, bool
     return name, f"{median:.2f} of the loop ({ratios.min():.2f}-{ratios.max():.2f})", f"{bar:.2f}", bool(median <= bar)
 
 
-def main() -> int:
-    rows = run()
-    for name, measured, bar, ok in rows:
-        print(f"{'ok  ' if ok else 'FAIL'} {name}: {measured}, bar {bar}")
-    return 0 if all(ok for *_, ok in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(run()))

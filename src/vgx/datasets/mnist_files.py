@@ -7,6 +7,7 @@ import os
 import tempfile
 import uuid
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 FOLDER_VARIABLE = "VGX_DATA_DIR"
@@ -39,11 +40,9 @@ def contents(name: str) -> bytes:
     """
     if given := os.environ.get(FOLDER_VARIABLE):
         return _given(Path(given), name)
-    try:
+    with suppress(FileNotFoundError, ValueError):  # there is none, or a damaged one
         return _verified(_found(cache(), name).read_bytes(), name)
-    except (FileNotFoundError, ValueError):
-        pass  # none, or a damaged one
-    return _fetched(name)  # out here, so that its error has no other above it
+    return _fetched(name)
 
 
 def cache() -> Path:
