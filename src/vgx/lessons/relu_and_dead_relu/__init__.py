@@ -1,1 +1,1 @@
-"""Lesson 03: which random weights let a signal and its gradient through a deep network."""
+"""Lesson 04: why ReLU trains deep networks where sigmoid does not, and how its units die."""

@@ -1,1 +1,1 @@
-"""Lesson 03: which random weights let a signal and its gradient through a deep network."""
+"""Lesson 05: what the skip connection does to the gradient."""
