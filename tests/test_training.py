@@ -385,6 +385,7 @@ WRONG = {
     "decay": ({"weight_decay": -1.0}, r"weight_decay must be a finite number >= 0, got -1\.0"),
     "clip": ({"clip": 0}, r"clip must be a finite number > 0, got 0"),
     "hook": ({"clip": lambda g: {}}, r"clip must return gradients of the shapes \{'0\.weight': \(5, 6\)"),
+    "each epoch": ({"each_epoch": 3}, r"each_epoch must be callable, got 3"),
     "schedule": ({"schedule": lambda epoch: -1.0}, r"the schedule's factor must be a finite number >= 0, got -1\.0"),
     "lengths": ({"y": Y[:-1]}, r"x and y must hold the same number .* got shapes \(50, 6\) and \(49,\)"),
     "nothing": ({"x": X[:0], "y": Y[:0]}, r"same number of examples, at least 1"),
@@ -414,6 +415,42 @@ def test_what_does_not_fit_is_said(name):
     given = {"models": network(0), "x": X, "y": Y, "epochs": 1, "learning_rate": 0.1} | changes
     with pytest.raises(ValueError, match=r"(?s)" + message):
         train(given.pop("models"), given.pop("x"), given.pop("y"), **given)
+
+
+@pytest.mark.parametrize("n_models", [1, 3])
+def test_each_epoch_sees_the_models_as_they_are_then(n_models):
+    def run(epochs, **more):
+        models = [network(k, activation=nn.Tanh) for k in range(n_models)]
+        given = {"epochs": epochs, "learning_rate": 0.05, "batch_size": 8, "optimizer": "adam"} | more
+        history = train(models[0] if n_models == 1 else models, *examples(), **given)
+        return history, [{name: p.detach() for name, p in model.named_parameters()} for model in models]
+
+    seen = {}
+
+    def keep(epoch, state):
+        assert not any(tensor.requires_grad for tensor in state.values())
+        seen[epoch] = {name: tensor.clone() for name, tensor in state.items()}
+
+    watched, _ = run(3, each_epoch=keep)
+    assert list(seen) == [0, 1, 2, 3]
+    for epoch, state in seen.items():
+        for k, model in enumerate(run(epoch)[1]):
+            for name, expected in model.items():
+                assert torch.equal(state[name][k] if n_models > 1 else state[name], expected)
+    np.testing.assert_array_equal(watched.loss, run(3)[0].loss)
+
+
+def test_each_epoch_sees_buffers_too_and_none_after_the_last_model_ended():
+    seen = []
+    model = nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 3)).double()
+    train(model, *examples(), epochs=2, batch_size=25, learning_rate=0.1,
+          each_epoch=lambda epoch, state: seen.append((epoch, state["0.num_batches_tracked"].item())))  # fmt: skip
+    assert seen == [(0, 0), (1, 2), (2, 4)]
+    seen.clear()
+    history = train(network(0, activation=nn.Identity), *examples(), epochs=9, learning_rate=1e300,
+                    each_epoch=lambda epoch, _: seen.append(epoch))  # fmt: skip
+    assert (history.status, seen[-1]) == ("diverged", history.last_epoch)
+    assert history.last_epoch < 9
 
 
 def test_a_run_that_has_ended_does_not_come_back():

@@ -40,6 +40,7 @@ def train(
     loss: str | Loss = "cross_entropy",
     schedule: Callable[[int], float] | None = None,
     clip: float | Hook | None = None,
+    each_epoch: "Callable[[int, dict[str, torch.Tensor]], object] | None" = None,
     seeds: int | Sequence[int] = 0,
     test: tuple | None = None,
     loss_on: int | None = None,
@@ -84,6 +85,10 @@ def train(
         The greatest global norm of a model's gradient; or a hook that takes the gradients of a step as a dict
         from parameter names to tensors (for a list of models with a leading axis), and changes them in place or
         returns others.
+    each_epoch : callable, optional
+        Called with 0 and the state before the first step, then with e and the state after epoch e: a dict from the
+        names of parameters and buffers to tensors (for a list of models with a leading axis), to be read only. They
+        change with the next step: copy what you keep. Its result is not used.
     seeds : int or one for each model
         Seed of the order of the mini-batches; one number for a list counts up from its first model.
     test : tuple of x and y, optional
@@ -123,6 +128,7 @@ def train(
     settings = {"momentum": real_number("momentum", momentum, least=0.0)}
     settings["weight_decay"] = real_number("weight_decay", weight_decay, least=0.0)
     clip = clipping(clip, stack)
+    look_at = checks.hook("each_epoch", each_epoch)
     x, y = checks.examples(x, y, stack, loss)
     test = None if test is None else checks.examples(*checks.pair("test", test), stack, loss, what="test ")
     n_loss, n_gradient = (len(x) if n is None else whole_number("loss_on", n) for n in (loss_on, gradient_on))
@@ -143,12 +149,14 @@ def train(
         try:
             step = make_step(stack.memory, decayed=stack.decayed(meter.layers), **settings)
             entries.append(meter.entry())
+            look_at(0, stack.state())
             for epoch in range(epochs):
                 ended = ended | ~np.isfinite(entries[-1]["loss"])
                 if ended.all():
                     break
                 factor = real_number("the schedule's factor", schedule(epoch), least=0.0) if schedule else 1.0
                 entries.append(_epoch(meter, batches, step, stack.spread(factor * rates), clip, bar))
+                look_at(epoch + 1, stack.state())
         except KeyboardInterrupt:
             if not (interruptible and entries):
                 raise

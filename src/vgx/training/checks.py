@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,13 @@ def chosen(kind: str, name: object, known: Mapping[str, object]) -> object:
 def loss_function(loss: str | Loss) -> Loss:
     """Return the loss of that name, or a callable as it is."""
     return loss if callable(loss) else chosen("loss", loss, LOSSES)
+
+
+def hook(name: str, value: object) -> Callable:
+    """Return what is to be called, or for None what does nothing."""
+    if value is not None and not callable(value):
+        raise ValueError(f"{name} must be callable, got {value!r}")
+    return value or (lambda *_: None)
 
 
 def each_models(name: str, value: object, leading: tuple[int, ...]) -> np.ndarray:

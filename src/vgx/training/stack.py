@@ -135,6 +135,10 @@ class Stack:
             for module, mode in modes.items():
                 module.training = mode
 
+    def state(self) -> "dict[str, torch.Tensor]":
+        """Return the parameters and buffers by name, leading + their shape each, in the memory that changes."""
+        return {name: tensor.detach() for name, tensor in self._state.items()}
+
     def write_back(self) -> None:
         """Put the stacked parameters and buffers into the modules."""
         import torch
