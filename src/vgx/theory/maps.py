@@ -4,14 +4,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vgx.activation import Activation, activations
-from vgx.arguments import real_array
+from vgx.arguments import real_array, real_number
 from vgx.gaussian import expectation, pair_expectation
 
 
 def variance_map(
-    q: ArrayLike, *, activation: str | Activation, sigma_w: ArrayLike, sigma_b: ArrayLike = 0.0
+    q: ArrayLike,
+    *,
+    activation: str | Activation,
+    sigma_w: ArrayLike,
+    sigma_b: ArrayLike = 0.0,
+    skip: float = 0.0,
+    branch: float = 1.0,
 ) -> np.ndarray:
-    """Predict the next layer's q: σ_w² E[φ(√q z)²] + σ_b², z ~ N(0, 1).
+    """Predict the next layer's q: skip² q + branch² (σ_w² E[φ(√q z)²] + σ_b²), z ~ N(0, 1).
+
+    Without a skip the layer is z -> φ(z) W + b, with one the block z -> skip z + branch (φ(z) W + b) of `vgx.Network`.
 
     Parameters
     ----------
@@ -21,6 +29,8 @@ def variance_map(
         φ.
     sigma_w, sigma_b : array_like
         Standard deviations of weights (times √fan_in) and biases, >= 0. They broadcast with q.
+    skip, branch : float
+        What a block keeps of its input, and how much of its branch it adds.
 
     Returns
     -------
@@ -40,14 +50,24 @@ def variance_map(
     --------
     >>> variance_map([1.0, 4.0], activation="relu", sigma_w=np.sqrt(2)).round(12)
     array([1., 4.])
+    >>> variance_map([1.0, 4.0], activation="relu", sigma_w=np.sqrt(2), skip=1).round(12)
+    array([2., 8.])
     """
     phi = activations.resolve(activation)
     q, weight_variance, bias_variance = variances(q, sigma_w, sigma_b)
-    return next_variance(expectation(lambda z: phi.f(z) ** 2, q), weight_variance, bias_variance)
+    end = next_variance(expectation(lambda z: phi.f(z) ** 2, q), weight_variance, bias_variance)
+    return of_block(q, end, skip, branch)
 
 
-def chi(*, activation: str | Activation, sigma_w: ArrayLike, q: ArrayLike) -> np.ndarray:
-    """Predict χ = σ_w² E[φ′(√q z)²], the factor a layer on the mean squared gradient.
+def chi(
+    *,
+    activation: str | Activation,
+    sigma_w: ArrayLike,
+    q: ArrayLike,
+    skip: float = 0.0,
+    branch: float = 1.0,
+) -> np.ndarray:
+    """Predict χ = skip² + branch² σ_w² E[φ′(√q z)²], the factor a layer on the mean squared gradient.
 
     Going back through one layer of equal widths multiplies E‖∂L/∂(pre-activations)‖² by χ: below 1 gradients
     vanish, above 1 they explode. In a stack of finite width n the factor is χ (1 + a/n): at the fixed points that the
@@ -61,6 +81,8 @@ def chi(*, activation: str | Activation, sigma_w: ArrayLike, q: ArrayLike) -> np
         Standard deviation of the weights times √fan_in, >= 0. Broadcasts with q.
     q : array_like
         Variance of the pre-activations at which φ′ is taken, >= 0; 0 stands for the limit q → 0⁺.
+    skip, branch : float
+        What a block keeps of its input, and how much of its branch it adds.
 
     Returns
     -------
@@ -84,7 +106,8 @@ def chi(*, activation: str | Activation, sigma_w: ArrayLike, q: ArrayLike) -> np
     phi = activations.resolve(activation)
     q, weight_variance, _ = variances(q, sigma_w, 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
-        return weight_variance * expectation(lambda z: phi.derivative(z) ** 2, q)
+        end = weight_variance * expectation(lambda z: phi.derivative(z) ** 2, q)
+    return of_block(np.ones_like(end), end, skip, branch)
 
 
 def variance_slope(q: ArrayLike, *, activation: str | Activation, sigma_w: ArrayLike) -> np.ndarray:
@@ -198,3 +221,13 @@ def next_variance(signal: np.ndarray, weight_variance: np.ndarray, bias_variance
     """Compute σ_w² E[φ²] + σ_b²; without weights nothing of an infinite signal arrives: not 0 · inf = NaN."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.where(weight_variance == 0, 0.0, weight_variance * signal) + bias_variance
+
+
+def of_block(stream: np.ndarray, end: np.ndarray, skip: float, branch: float) -> np.ndarray:
+    """Compute skip² stream + branch² end: the cross term has mean 0, as the branch ends in weights of mean 0.
+
+    A factor 0 leaves nothing of an infinite term: not 0 · inf = NaN.
+    """
+    terms = [(real_number("skip", skip) ** 2, stream), (real_number("branch", branch) ** 2, end)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return sum((factor * term for factor, term in terms if factor), np.zeros_like(end))

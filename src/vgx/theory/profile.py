@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from vgx.activation import Activation, activations
 from vgx.arguments import whole_number
 from vgx.gaussian import expectation
-from vgx.theory.maps import chi, next_variance, variances
+from vgx.theory.maps import chi, next_variance, of_block, variances
 from vgx.theory.points import ROUNDING, fixed_point
 
 
@@ -17,6 +17,8 @@ def gradient_profile(
     activation: str | Activation,
     sigma_w: ArrayLike,
     sigma_b: ArrayLike = 0.0,
+    skip: float = 0.0,
+    branch: float = 1.0,
 ) -> np.ndarray:
     """Predict each layer's root mean square gradient as a ratio to the last layer's.
 
@@ -33,6 +35,8 @@ def gradient_profile(
         φ.
     sigma_w, sigma_b : array_like
         Standard deviations of weights (times √fan_in) and biases, >= 0. They broadcast with q.
+    skip, branch : float
+        What a block keeps of its input, and how much of its branch it adds.
 
     Returns
     -------
@@ -53,6 +57,8 @@ def gradient_profile(
     --------
     >>> gradient_profile(1.0, depth=4, activation="relu", sigma_w=1.0).round(6)
     array([0.353553, 0.5     , 0.707107, 1.      ])
+    >>> gradient_profile(1.0, depth=4, activation="relu", sigma_w=np.sqrt(2), skip=1).round(6)
+    array([2.828427, 2.      , 1.414214, 1.      ])
     """
     depth = whole_number("depth", depth)
     phi = activations.resolve(activation)
@@ -61,8 +67,8 @@ def gradient_profile(
     with np.errstate(all="ignore"):
         for layer in range(depth - 1):
             signal, slope = expectation(lambda z: np.stack([phi.f(z), phi.derivative(z)]) ** 2, q)
-            factors[..., layer] = weight_variance * slope
-            q = next_variance(signal, weight_variance, bias_variance)
+            factors[..., layer] = of_block(np.ones_like(q), weight_variance * slope, skip, branch)
+            q = of_block(q, next_variance(signal, weight_variance, bias_variance), skip, branch)
         # logarithms: a product of factors may leave the range of float64 and come back
         log_ratio = np.log(factors) / 2
         return np.exp(np.cumsum(log_ratio[..., ::-1], axis=-1)[..., ::-1])
