@@ -25,6 +25,12 @@ TORCH = {
     "silu": torch.nn.functional.silu,
     "softplus": lambda z: torch.logaddexp(z, torch.zeros_like(z)),  # torch's own is linear from z = 20 on
 }
+NORMS = {
+    None: lambda z, eps: z,
+    "batch": lambda z, eps: torch.nn.functional.batch_norm(z, None, None, training=True, eps=eps),
+    "layer": lambda z, eps: torch.nn.functional.layer_norm(z, z.shape[-1:], eps=eps),
+    "rms": lambda z, eps: torch.nn.functional.rms_norm(z, z.shape[-1:], eps=eps),
+}
 SKIPS = [(0.0, 1.0), (1.0, 0.3), (0.5, 0.8)]
 
 
@@ -51,7 +57,7 @@ def autograd(net, x, grad_output):
     for layer, (W, b) in enumerate(zip(weights, biases, strict=True)):
         a = hs[-1] @ W + b
         zs.append(net.skip * zs[-1] + net.branch * a if layer else a)
-        hs.append(TORCH[net.activation.name](zs[-1]))
+        hs.append(TORCH[net.activation.name](NORMS[net.norm and net.norm.name](zs[-1], net.norm_eps)))
     everything = [[x], zs, hs[1:], weights, biases]
     C = (hs[-1] * torch.tensor(grad_output)).sum()
     return (
@@ -97,6 +103,34 @@ def test_backward_agrees_with_autograd(name, skip, branch, depth):
     for got, want in zip(all_of(net.backward(trace, grad_output)), expected, strict=True):
         for each, other in zip(got, want, strict=True):
             assert relative_error(each, other) <= 1e-10
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    norm=st.sampled_from(["batch", "layer", "rms"]),
+    depth=st.integers(1, 12),
+    width=st.integers(2, 9),
+    batch=st.integers(2, 7),
+    scale=st.sampled_from([0.01, 1.0, 30.0]),
+    eps=st.sampled_from([1e-1, 1e-3, 1e-5]),
+    seed=st.integers(0, 2**32 - 1),
+)
+@pytest.mark.parametrize(("skip", "branch"), SKIPS)
+@pytest.mark.parametrize("name", ["identity", "tanh", "relu", "gelu"])
+def test_backward_through_a_normalization_agrees_with_autograd(
+    name, skip, branch, norm, depth, width, batch, scale, eps, seed
+):
+    net = sampled(
+        seed, depth=depth, width=width, activation=name, scale=scale, skip=skip, branch=branch, norm=norm, norm_eps=eps
+    )
+    x, grad_output = inputs(net, batch=batch, seed=seed)
+    trace = net.forward(x)
+    expected, zs, hs = autograd(net, x, grad_output)
+    for got, tensor in zip(trace.pre_activations + trace.activations, zs + hs[1:], strict=True):
+        np.testing.assert_allclose(got, tensor.detach().numpy(), rtol=1e-10, atol=1e-10)
+    for got, want in zip(all_of(net.backward(trace, grad_output)), expected, strict=True):
+        for each, other in zip(got, want, strict=True):
+            assert np.linalg.norm(each - other) <= 1e-10 * max(1, np.linalg.norm(other))
 
 
 def test_backward_agrees_with_finite_differences():

@@ -6,6 +6,7 @@ from typing import Any
 _HOME = {
     "activations": "activation",
     "initializers": "initializer",
+    "normalizations": "normalization",
     "Network": "network",
     "Grid": "sweep",
     "tabulate": "sweep",
@@ -16,7 +17,19 @@ _HOME = {
     "Toggle": "lab",
     "Predict": "lab",
 }
-_MODULES = ("datasets", "figures", "lab", "lessons", "network", "probing", "sweep", "theory", "training", "verdict")
+_MODULES = (
+    "datasets",
+    "figures",
+    "lab",
+    "lessons",
+    "network",
+    "normalization",
+    "probing",
+    "sweep",
+    "theory",
+    "training",
+    "verdict",
+)
 
 __all__ = [*_HOME, *_MODULES]
 

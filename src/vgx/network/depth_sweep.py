@@ -73,8 +73,14 @@ def depth_sweep(
     Raises
     ------
     ValueError
-        If a depth is no whole number from 1 to the network's, or as in `Network.forward` and `backward`.
+        If a depth is no whole number from 1 to the network's, or the network has a normalization, or as in
+        `Network.forward` and `backward`.
     """
+    if net.norm:
+        raise ValueError(
+            f"depth_sweep has no way back through a normalization, got norm={net.norm.name!r}; "
+            "use net.truncated(depth) with its forward and backward, or gradient_norms"
+        )
     depths = sorted({net.truncated(depth).depth for depth in depths}, reverse=True)
     with np.errstate(all="ignore"):
         way_back = _forward(net.truncated(max(depths, default=1)), x, grad_output, depths, workspace or Workspace())

@@ -21,7 +21,7 @@ def gradient_norms(
     Parameters
     ----------
     net, x, grad_output, depths
-        As in `depth_sweep`.
+        As in `depth_sweep`; the network may have a normalization.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def gradient_norms(
     Raises
     ------
     ValueError
-        As in `depth_sweep`.
+        As in `depth_sweep`, or as in `Network.forward`.
 
     Examples
     --------
@@ -58,6 +58,8 @@ def gradient_norms(
 def _norms_of_part(
     net: Network, x: np.ndarray, grad_output: np.ndarray, depths: Iterable[int]
 ) -> dict[int, np.ndarray]:
+    if net.norm:
+        return {depth: _norms_by_backward(net.truncated(depth), x, grad_output) for depth in depths}
     norms = {}
     for layer, reached, gradients, exponents in depth_sweep(net, x, grad_output, depths, workspace=_workspace):
         if layer + 1 == reached[-1]:
@@ -66,6 +68,12 @@ def _norms_of_part(
         for depth, length in zip(reached, lengths, strict=True):
             norms[depth][..., layer] = length
     return norms
+
+
+def _norms_by_backward(net: Network, x: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
+    """Measure what the sweep cannot: normalized networks, by a backward pass for each depth."""
+    gradients = net.backward(net.forward(x), grad_output).pre_activations
+    return np.stack([norm_per_input(gradient) for gradient in gradients], axis=-1)
 
 
 def norm_per_input(gradient: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from vgx.initializer import Initializer, initializers
 from vgx.network import checks
 from vgx.network.scaled_draw import ScaledDraw
 from vgx.network.trace import Gradients, Layers, Trace
+from vgx.normalization import Normalization, normalizations
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +28,11 @@ class Network:
     .. math::
         z_1 = h_0 W_1 + b_1, \qquad
         z_l = \text{skip} \cdot z_{l-1} + \text{branch} \cdot (h_{l-1} W_l + b_l), \qquad
-        h_l = \varphi(z_l).
+        h_l = \varphi(\text{norm}(z_l)).
 
     With ``skip=0, branch=1`` this is the plain network. With a skip, :math:`z_l` is the residual stream, and
     each layer after the first is a block in pre-activation form, ``z -> skip * z + branch * F(z)`` with
-    ``F(z) = φ(z) W + b``, so that the branch ends linearly. The first layer only maps the inputs into the
+    ``F(z) = φ(norm(z)) W + b``, so that the branch ends linearly. The first layer only maps the inputs into the
     stream. In both cases a trace's `pre_activations` are the z and its `activations` the h.
 
     Build one with `Network.sample`. The network holds draws of variance 1 apart from their `scale`:
@@ -53,6 +54,11 @@ class Network:
         Standard deviation of the biases; broadcasts like `scale`.
     skip, branch : float
         What a block keeps of its input, and how much of its branch it adds.
+    norm : Normalization or str, optional
+        Normalizes what each activation takes, with gain 1 and shift 0; none if left out. "batch" is in training
+        mode: the inputs of a batch see each other.
+    norm_eps : float
+        ε of the normalization.
 
     Raises
     ------
@@ -61,7 +67,7 @@ class Network:
 
     References
     ----------
-    He et al. (2016), Identity mappings in deep residual networks (the pre-activation form).
+    He et al. (2016), Identity mappings in deep residual networks (the pre-activation form, norm included).
 
     Examples
     --------
@@ -82,6 +88,8 @@ class Network:
     bias_std: np.ndarray | float = 0.0
     skip: float = 0.0
     branch: float = 1.0
+    norm: Normalization | None = None
+    norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
         canonical = {
@@ -93,6 +101,8 @@ class Network:
             "bias_std": real_array("bias_std", self.bias_std, least=0).astype(self.dtype),
             "skip": real_number("skip", self.skip),
             "branch": real_number("branch", self.branch),
+            "norm": None if self.norm is None else checks.entry(self.norm, Normalization, normalizations),
+            "norm_eps": real_number("norm_eps", self.norm_eps, least=0),
         }
         for name, value in canonical.items():
             object.__setattr__(self, name, value)
@@ -118,6 +128,8 @@ class Network:
         bias_std: float | np.ndarray = 0.0,
         skip: float = 0.0,
         branch: float = 1.0,
+        norm: str | Normalization | None = None,
+        norm_eps: float = 1e-5,
         n_nets: int | None = None,
         n_inputs: int | None = None,
         dtype: type = np.float64,
@@ -136,7 +148,7 @@ class Network:
             Units of each layer: one number for all, or one a layer, as in [30, 30, 10].
         activation, initializer : str
             Names in `vgx.activations` and `vgx.initializers` (or an entry of your own).
-        scale, bias_std, skip, branch
+        scale, bias_std, skip, branch, norm, norm_eps
             As in `Network`. With ``n_nets=16`` a scale of shape (13, 1) makes an ensemble (13, 16).
         n_nets : int, optional
             Number of independent draws, a leading axis. None: one network, no leading axis.
@@ -158,7 +170,7 @@ class Network:
         for fan_in, fan_out in pairwise(fans):
             unit_weights.append(initializer.draw_unit((*nets, fan_in, fan_out), rng=rng, dtype=dtype))
             unit_biases.append(rng.standard_normal((*nets, fan_out), dtype=dtype))
-        return cls(activation, initializer, unit_weights, unit_biases, scale, bias_std, skip, branch)
+        return cls(activation, initializer, unit_weights, unit_biases, scale, bias_std, skip, branch, norm, norm_eps)
 
     @property
     def dtype(self) -> np.dtype:
@@ -221,23 +233,27 @@ class Network:
         Raises
         ------
         ValueError
-            If x has another number of columns, or is not finite.
+            If x has another number of columns, or is not finite, or is a single row to be normalized by its batch.
         """
         φ = self.activation.f
         x = checks.checked_inputs(x, self.n_inputs, self.dtype)
-        zs, hs, z, h = [], [], None, x
+        zs, us, hs, caches, z, h = [], [], [], [], None, x
         with np.errstate(all="ignore"):
             for W, b, skip, branch in self.layers():
                 z = _times(skip, z) + _times(branch, h @ W + b)
-                h = φ(z)
+                u, cache = self.norm.forward(z, eps=self.norm_eps) if self.norm else (z, None)
+                h = φ(u)
                 zs.append(z)
+                us.append(u)
+                caches.append(cache)
                 hs.append(h)
-        return Trace(self, x, tuple(zs), tuple(hs))
+        return Trace(self, x, tuple(zs), tuple(us), tuple(hs), tuple(caches))
 
     def backward(self, trace: Trace, grad_output: np.ndarray) -> Gradients:
         """Run the chain rule from the last layer to the first.
 
-        Each line is the derivative of a line of `forward`; ``dz`` is the gradient of C with respect to z.
+        Each line is the derivative of a line of `forward`; ``dz`` is the gradient of C with respect to z. With
+        ``norm="batch"`` C is the sum over the batch, as each input's C depends on every row.
 
         Parameters
         ----------
@@ -264,9 +280,11 @@ class Network:
         dh, dz_skipped = checks.checked_grad_output(grad_output, self.dtype, trace.activations[-1].shape), 0.0
         with np.errstate(all="ignore"):
             for layer, (W, _, skip, branch) in reversed(list(enumerate(self.layers()))):
-                z, h = trace.pre_activations[layer], h_before[layer]
+                u, cache, h = trace.normalized[layer], trace.norm_caches[layer], h_before[layer]
                 dhs.append(dh)
-                dz = dφ(z) * dh + dz_skipped  # C depends on z through h = φ(z) and through the skip above
+                du = dφ(u) * dh
+                dz = self.norm.backward(du, cache)[0] if self.norm else du
+                dz = dz + dz_skipped  # C depends on z through h = φ(norm(z)) and through the skip above
                 da = _times(branch, dz)  # a = h @ W + b, of which z takes `branch`
                 dWs.append(h.swapaxes(-1, -2) @ da)
                 dbs.append(da.sum(axis=-2))

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vgx.normalization import Cache
+
 if TYPE_CHECKING:
     from vgx.network.stack import Network
 
@@ -20,14 +22,18 @@ class Trace:
     network : Network
         The network that was run.
     inputs : ndarray, shape (..., batch, n_inputs)
-    pre_activations, activations : tuple of ndarray, each (..., batch, fan_out)
-        z and h of each layer, the first layer first.
+    pre_activations, normalized, activations : tuple of ndarray, each (..., batch, fan_out)
+        z, norm(z) and h = φ(norm(z)) of each layer, the first layer first; without a normalization norm(z) is z.
+    norm_caches : tuple
+        What the normalization keeps of each layer for its backward pass.
     """
 
     network: "Network"
     inputs: np.ndarray
     pre_activations: Layers
+    normalized: Layers
     activations: Layers
+    norm_caches: tuple[Cache | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +41,8 @@ class Gradients:
     """The gradient of C with respect to everything in a network, one array a layer, the first layer first.
 
     C is a function of each input, `grad_output` its gradient: rows of `inputs`, `pre_activations` and
-    `activations` belong to one input each; `weights` and `biases` are summed over the batch.
+    `activations` belong to one input each; `weights` and `biases` are summed over the batch. Where a batch
+    normalization couples the inputs, a row is the gradient of the sum of C over the batch.
 
     Parameters
     ----------
