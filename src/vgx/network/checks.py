@@ -23,6 +23,16 @@ def widths(depth: int | None, width: int | Sequence[int]) -> list[int]:
     return [whole_number("width", width)] * whole_number("depth", depth)
 
 
+def ensemble(draws: tuple[int, ...], scale: np.ndarray, bias_std: np.ndarray) -> tuple[int, ...]:
+    """Return the shape of the ensemble that draws make together with their scales."""
+    try:
+        return np.broadcast_shapes(draws, scale.shape, bias_std.shape)
+    except ValueError:
+        raise ValueError(
+            f"scale {scale.shape} and bias_std {bias_std.shape} must broadcast with the ensemble of networks {draws}"
+        ) from None
+
+
 def checked_inputs(x: np.ndarray, n_inputs: int, dtype: np.dtype) -> np.ndarray:
     """Return a batch of inputs in the network's type."""
     x = real_array("x", x)

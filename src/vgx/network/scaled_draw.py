@@ -62,6 +62,13 @@ def matmul(h: np.ndarray, w: np.ndarray, out: np.ndarray | None = None) -> np.nd
     return product
 
 
+def times(factor: float, array: np.ndarray) -> np.ndarray | float:
+    """``factor * array``, where 0 means absent (0 * inf would be NaN) and 1 costs nothing."""
+    if factor == 0:
+        return 0.0
+    return array if factor == 1 else factor * array
+
+
 def without_denormals(h: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Round to multiples of 1e-35 (in float32): the denormal numbers below multiply 100 times as slowly."""
     offset = 1024 * np.finfo(h.dtype).tiny / np.finfo(h.dtype).eps

@@ -14,7 +14,7 @@ from vgx.activation import Activation, activations
 from vgx.arguments import real_array, real_number, whole_number
 from vgx.initializer import Initializer, initializers
 from vgx.network import checks
-from vgx.network.scaled_draw import ScaledDraw
+from vgx.network.scaled_draw import ScaledDraw, times
 from vgx.network.trace import Gradients, Layers, Trace
 from vgx.normalization import Normalization, normalizations
 
@@ -108,13 +108,7 @@ class Network:
             object.__setattr__(self, name, value)
         if self.skip and len(set(self.widths)) > 1:
             raise ValueError(f"with a skip all layers must be equally wide, got widths {self.widths}")
-        try:
-            np.broadcast_shapes(self.unit_weights[0].shape[:-2], self.scale.shape, self.bias_std.shape)
-        except ValueError:
-            raise ValueError(
-                f"scale {self.scale.shape} and bias_std {self.bias_std.shape} must broadcast with the "
-                f"ensemble of networks {self.unit_weights[0].shape[:-2]}"
-            ) from None
+        checks.ensemble(self.unit_weights[0].shape[:-2], self.scale, self.bias_std)
 
     @classmethod
     def sample(
@@ -195,7 +189,7 @@ class Network:
     @property
     def ensemble(self) -> tuple[int, ...]:
         """Shape of the ensemble: the leading axes."""
-        return np.broadcast_shapes(self.unit_weights[0].shape[:-2], self.scale.shape, self.bias_std.shape)
+        return checks.ensemble(self.unit_weights[0].shape[:-2], self.scale, self.bias_std)
 
     @property
     def weights(self) -> Layers:
@@ -240,7 +234,7 @@ class Network:
         zs, us, hs, caches, z, h = [], [], [], [], None, x
         with np.errstate(all="ignore"):
             for W, b, skip, branch in self.layers():
-                z = _times(skip, z) + _times(branch, h @ W + b)
+                z = times(skip, z) + times(branch, h @ W + b)
                 u, cache = self.norm.forward(z, eps=self.norm_eps) if self.norm else (z, None)
                 h = φ(u)
                 zs.append(z)
@@ -282,14 +276,13 @@ class Network:
             for layer, (W, _, skip, branch) in reversed(list(enumerate(self.layers()))):
                 u, cache, h = trace.normalized[layer], trace.norm_caches[layer], h_before[layer]
                 dhs.append(dh)
-                du = dφ(u) * dh
-                dz = self.norm.backward(du, cache)[0] if self.norm else du
-                dz = dz + dz_skipped  # C depends on z through h = φ(norm(z)) and through the skip above
-                da = _times(branch, dz)  # a = h @ W + b, of which z takes `branch`
+                du = dφ(u) * dh  # C depends on z through h = φ(u), where u = norm(z),
+                dz = (self.norm.backward(du, cache)[0] if self.norm else du) + dz_skipped  # and by the skip above
+                da = times(branch, dz)  # a = h @ W + b, of which z takes `branch`
                 dWs.append(h.swapaxes(-1, -2) @ da)
                 dbs.append(da.sum(axis=-2))
                 dh = da @ W.T
-                dz_skipped = _times(skip, dz)
+                dz_skipped = times(skip, dz)
                 dzs.append(dz)
         return Gradients(dh, *(tuple(reversed(grads)) for grads in (dzs, dhs, dWs, dbs)))
 
@@ -302,10 +295,3 @@ class Network:
         for layer, b in enumerate(self.biases):
             skip, branch = (self.skip, self.branch) if layer else (0.0, 1.0)
             yield self._weight(layer), b[..., None, :], skip, branch
-
-
-def _times(factor: float, array: np.ndarray) -> np.ndarray | float:
-    """``factor * array``, where 0 means absent (0 * inf would be NaN) and 1 costs nothing."""
-    if factor == 0:
-        return 0.0
-    return array if factor == 1 else factor * array

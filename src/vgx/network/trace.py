@@ -23,7 +23,7 @@ class Trace:
         The network that was run.
     inputs : ndarray, shape (..., batch, n_inputs)
     pre_activations, normalized, activations : tuple of ndarray, each (..., batch, fan_out)
-        z, norm(z) and h = φ(norm(z)) of each layer, the first layer first; without a normalization norm(z) is z.
+        z, u = norm(z) and h = φ(u) of each layer, the first layer first; without a normalization u is z.
     norm_caches : tuple
         What the normalization keeps of each layer for its backward pass.
     """

@@ -40,6 +40,8 @@ def checked(x: np.ndarray, **parameters: float | np.ndarray) -> list[np.ndarray]
 
 
 def _with_batch_axis(name: str, value: float | np.ndarray, x: np.ndarray) -> np.ndarray:
+    if name == "var" and np.any(np.less(value, 0)):
+        raise ValueError(f"var must hold numbers >= 0, got {np.min(value):g}")
     row = np.atleast_1d(_floats(name, value)).astype(x.dtype, copy=False)[..., None, :]
     with suppress(ValueError):
         if np.broadcast_shapes(row.shape, x.shape)[-2:] == x.shape[-2:]:

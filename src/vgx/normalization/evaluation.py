@@ -44,8 +44,6 @@ def batch_eval(
     """
     x, mean, var, gain, shift = checked(x, mean=mean, var=var, gain=gain, shift=shift)
     eps = real_number("eps", eps, least=0)
-    if (var < 0).any():
-        raise ValueError(f"var must hold numbers >= 0, got {var.min():g}")
     with np.errstate(all="ignore"):
         std = standard_deviation(var, eps)
         x_hat = (x - mean) / std
