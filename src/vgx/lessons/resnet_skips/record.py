@@ -1,8 +1,23 @@
 """Make this lesson's recordings: python -m vgx.lessons.resnet_skips.record [name ...]."""
 
-from ...recorder import Recordings
+from ...recorder import Recipe, Recordings
+from . import measure_shattering as shattering
 
-RECORDINGS = Recordings(__package__, {})
+RECORDINGS = Recordings(
+    __package__,
+    {
+        "shattered-gradients": Recipe(
+            shattering.shattering,
+            {
+                "depth": shattering.DEPTHS,
+                "variant": tuple(shattering.VARIANTS),
+                "weights": tuple(shattering.WEIGHTS),
+                "bias": shattering.BIASES,
+            },
+            vectorized="depth",
+        ),
+    },
+)
 
 if __name__ == "__main__":
     RECORDINGS.main()
