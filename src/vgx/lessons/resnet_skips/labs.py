@@ -3,8 +3,46 @@
 from vgx.lab import Choice, Lab, Predict, Slider
 
 from . import draw, measure
+from .measure_branch import WAYS
 from .measure_shattering import BIASES, DEPTHS, VARIANTS, WEIGHTS
 from .record import RECORDINGS
+
+gradient_highway = Lab(
+    "gradient-highway",
+    controls={
+        "depth": Slider(2, 50, default=20, stops=(5, 20, 50), integer=True, unit=" layers"),
+        "scale": Slider(0.1, 10, default=1, stops=(0.25, 0.5, 1, 2, 4), log=True, label="init scale", unit="×"),
+        "activation": Choice(("relu", "tanh", "sigmoid", "gelu"), default="sigmoid"),
+        "branch": Slider(0.01, 1, default=1, stops=(0.1, 0.3, 1), log=True, label="branch strength β", unit="×"),
+    },
+    compute=measure.gradient_highway,
+    draw=draw.gradient_highway,
+    read=draw.highway_reading,
+    vectorized=("depth", "scale"),
+    predict=Predict(
+        "50 layers of ReLU with He weights: the first layer's gradient is about as long as the last one's. Now a skip "
+        "is put around every layer but the first. Ten to which power times the last layer's gradient is the first "
+        "one's? (A tenth would be −1, a hundred 2.)",
+        answer=draw.exponent_with_skips,
+        at={"depth": 50, "activation": "relu", "scale": 1.0, "branch": 1.0},
+        power_of_ten=True,
+    ),
+    alt="Two line charts by layer, plain and residual network: the gradient above, the signal below, on log axes.",
+)
+
+branch_scale = Lab(
+    "branch-scale",
+    controls={
+        "way": Choice(tuple(WAYS)),
+        "blocks": Slider(2, 50, default=50, stops=(10, 25, 50), integer=True, label="blocks L", unit=" blocks"),
+        "activation": Choice(("relu", "identity", "tanh", "gelu")),
+    },
+    compute=measure.branch_scale,
+    draw=draw.branch_scale,
+    read=draw.branch_reading,
+    vectorized=("blocks",),
+    alt="Two line charts by block: the variance of the stream above, the squared gradient below, on log axes.",
+)
 
 shattered_gradients = Lab(
     "shattered-gradients",
