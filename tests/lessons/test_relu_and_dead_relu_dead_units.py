@@ -137,6 +137,26 @@ def test_a_network_with_one_bias_is_the_network():
     assert activations["relu"] is net.activation
 
 
+# ---------------------------------------------------------------- after training
+
+
+def test_what_is_dead_before_training_is_the_labs_measure():
+    before = measure.revival(6, 0.7, -0.1, epochs=0, n_nets=2)["before"]
+    for draw in range(2):
+        masks = measure.is_off(biased(6, -0.1, "relu", scale=0.7, seed=(0, draw)), digits().x)
+        np.testing.assert_array_equal(before[draw], [mask.all(axis=0) for mask in masks])
+    assert 0 < before.mean() < 1
+
+
+def test_dead_units_come_back_where_a_layer_before_them_learns():
+    deep, shallow = measure.revival(10, n_nets=2), measure.revival(1, 0.25, -1.0, epochs=2)
+    before, after = deep["before"], deep["after"]
+    assert np.sum(before & ~after) > 0.5 * before.sum() > 20
+    assert (deep["accuracy"] > 0.8).all()
+    assert shallow["before"].sum() > 5
+    assert not np.any(shallow["before"] & ~shallow["after"])  # nothing before them moves
+
+
 # ---------------------------------------------------------------- sentences, drawings, errors
 
 
