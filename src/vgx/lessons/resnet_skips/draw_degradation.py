@@ -18,11 +18,11 @@ State = Mapping[str, Any]
 
 NORM_NAMES = {"none": "no norm", "batch": "BatchNorm"}
 COLOURS = {
-    "stuck": figures.COLOURS[Verdict.VANISHING],
-    "degraded": figures.MUTED,
+    "degraded": figures.COLOURS[Verdict.VANISHING],
+    "worse": figures.MUTED,
     "holds": figures.COLOURS[Verdict.HEALTHY],
 }
-STUCK_FROM = 50  # percent wrong
+DEGRADED_FROM = 3  # times the median error of the shallow network
 LOWEST, HIGHEST = 0.1, 100
 PLACES = tuple(range(len(DEGRADATION_DEPTHS)))  # on the axis of depths: on a log axis 20 and 32 would touch
 TICKS = (0.1, 0.3, 1, 3, 10, 30, 90)
@@ -34,13 +34,13 @@ def degradation_word(data: Data) -> str:
     Returns
     -------
     str
-        "stuck" if the median run gets half of the images wrong or more; else "degraded" if every run is worse than
-        every run of the shallow network; else "holds".
+        "holds" unless every run is worse than every run of the shallow network; then "degraded" if the median is more
+        than three times as high, else "worse".
     """
     deep, shallow = data["error"][:, -1], data["shallow"][:, -1]
-    if np.median(deep) >= STUCK_FROM:
-        return "stuck"
-    return "degraded" if deep.min() > shallow.max() else "holds"
+    if deep.min() <= shallow.max():
+        return "holds"
+    return "degraded" if np.median(deep) > DEGRADED_FROM * np.median(shallow) else "worse"
 
 
 def degradation(data: Data, controls: State) -> "go.Figure":
@@ -121,7 +121,7 @@ def _ends(final: np.ndarray) -> dict[str, Any]:
         heights[k] = min(heights[k], ceiling)
         ceiling = heights[k] - least
     places = dict(zip(order.tolist(), 10**heights, strict=True))
-    notes = [(PLACES[-1] + 0.2, round(float(places[k]), 3), name, "middle right") for k, name in enumerate(NETWORKS)]
+    notes = [(PLACES[-1] + 0.3, round(float(places[k]), 3), name, "middle right") for k, name in enumerate(NETWORKS)]
     return figures.labels(*notes, xaxis="x2", name="networks", size=12, cliponaxis=False)
 
 

@@ -1,9 +1,13 @@
 """The labs of lesson 05."""
 
+from functools import partial
+
 from vgx.lab import Choice, Lab, Predict, Slider
+from vgx.sweep import tabulate
 
 from . import draw, measure
 from .measure_branch import WAYS
+from .measure_degradation import DEGRADATION_DEPTHS, DEGRADATION_RATES, NETWORKS, NORMS
 from .measure_shattering import BIASES, DEPTHS, VARIANTS, WEIGHTS
 from .record import RECORDINGS
 
@@ -86,4 +90,34 @@ paths = Lab(
         at={"depth": 50, "branch": 1.0, "activation": "relu"},
     ),
     alt="Lines by path length: above, its share of the squared gradient against theory; below, what cross terms add.",
+)
+
+degradation = Lab(
+    "degradation",
+    controls={
+        "depth": Slider(8, 56, default=56, stops=DEGRADATION_DEPTHS[1:], integer=True, unit=" layers"),
+        "network": Choice(NETWORKS),
+        "norm": Choice(NORMS, label="normalization"),
+        "rate": Choice(("best", *map(str, DEGRADATION_RATES)), label="learning rate"),
+    },
+    compute=tabulate(
+        partial(measure.degradation_against_depth, RECORDINGS.load("degradation")),
+        {
+            "depth": DEGRADATION_DEPTHS[1:],
+            "network": NETWORKS,
+            "norm": NORMS,
+            "rate": ("best", *map(str, DEGRADATION_RATES)),
+        },
+        progress=False,
+    ),
+    draw=draw.degradation,
+    read=draw.degradation_reading,
+    predict=Predict(
+        "A network with 2 layers and 32 ReLUs between them, normalized by BatchNorm, is trained on 5,000 digits until "
+        "it gets 2 % of them wrong. Another is as wide, has 56 layers with BatchNorm in each, and is trained as long, "
+        "at the best of three learning rates. How many percent of the images it is trained on does it get wrong?",
+        answer=draw.percent_wrong,
+        at={"depth": 56, "network": "plain", "norm": "batch", "rate": "best"},
+    ),
+    alt="Left, lines: percent of training images wrong by epoch, deep and shallow. Right: at the end, by depth.",
 )
