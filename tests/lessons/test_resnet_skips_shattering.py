@@ -217,6 +217,18 @@ def test_with_batchnorm_the_gradients_of_a_batch_add_up_to_zero():
     np.testing.assert_allclose(gradient.sum(axis=0), 0, atol=1e-10 * np.abs(gradient).max() * len(x))
 
 
+def test_residual_batchnorm_shatters_like_a_plain_one_as_deep_as_the_harmonic_number(recorded):
+    """Block l adds 1 to a variance of l: its branch carries 1/(l + 1), and of L layers 1 + 1/2 + ... 1/L count."""
+    plain = measure.shattering((3, 4, 5), "plain_batchnorm", "he", 0.0, n_nets=5)["median"]
+    for depth, less, more in ((10, 0, 0), (24, 0, 1), (50, 1, 2)):
+        counted = np.sum(1 / np.arange(1, depth + 1))
+        assert 2.9 + less <= counted <= 3 + more
+        found = recorded(depth=depth, variant="residual_batchnorm", weights="he", bias=0.0)["median"][:4]
+        slack = 0.07 if less == more else 0.03  # ten layers count as 2.93
+        assert np.all(plain[more][:4] - 0.03 <= found)
+        assert np.all(found <= plain[less][:4] + slack)
+
+
 def test_a_line_as_its_own_batch_shatters_faster(recorded):
     alone = measure.shattering(10, "plain_batchnorm", "he", 0.0, others=0, n_nets=4)
     assert alone["median"][0] < at(recorded, distance=0, depth=10, variant="plain_batchnorm", name="low")
