@@ -1,10 +1,15 @@
 """The labs of lesson 04."""
 
+from functools import partial
+
 from vgx.lab import Choice, Lab, Slider
+from vgx.sweep import tabulate
 
 from . import draw, measure
 from .measure_born_dead import BORN_DEAD_AXES
+from .measure_dead_by_rate import DEAD_BY_RATE_AXES, EPOCHS
 from .measure_dead_units import DEAD_UNIT_AXES
+from .measure_depthwise import DEPTHWISE_AXES, RATES
 from .record import RECORDINGS
 
 one_neuron = Lab(
@@ -51,4 +56,32 @@ born_dead = Lab(
     read=draw.born_dead_reading,
     rerun=measure.born_dead,
     alt="A line chart of the share of dead networks by depth: for one digit, for 100 together, and the exact formula.",
+)
+
+learning_rate_kills = Lab(
+    "learning-rate-kills",
+    controls={
+        "epoch": Slider(0, 30, default=30, stops=EPOCHS, integer=True, label="after", unit=" epochs"),
+        "optimizer": Choice(DEAD_BY_RATE_AXES["optimizer"], default="adam"),
+        "activation": Choice(DEAD_BY_RATE_AXES["activation"]),
+    },
+    compute=tabulate(
+        partial(measure.dead_by_rate, RECORDINGS.load("learning-rate-kills")), DEAD_BY_RATE_AXES, progress=False
+    ),
+    draw=draw.learning_rate_kills,
+    read=draw.learning_rate_reading,
+    alt="Two line charts, one above the other: the share of dead units and the training loss, by learning rate.",
+)
+
+depthwise_vs_standard = Lab(
+    "depthwise-vs-standard",
+    controls={
+        "kernel": Slider(1, 3, default=1, stops=DEPTHWISE_AXES["kernel"], integer=True, label="kernel (side)"),
+        "norm": Choice(DEPTHWISE_AXES["norm"]),
+        "learning_rate": Slider(0.02, 0.5, default=0.1, stops=RATES, log=True),
+    },
+    compute=RECORDINGS.load("depthwise-vs-standard"),
+    draw=draw.depthwise_vs_standard,
+    read=draw.depthwise_reading,
+    alt="Dots, one a run: the share of dead channels by kind of layer, at birth and trained; below, test accuracies.",
 )

@@ -1,0 +1,135 @@
+"""What a learning rate kills: what lesson 04 draws and says about it."""
+
+from collections.abc import Mapping
+from math import log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vgx import figures
+from vgx.verdict import Verdict
+
+from .measure_dead_by_rate import EPOCHS
+from .measure_learning_rate import LEARNING_RATES, TRAINED
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Data = Mapping[str, np.ndarray]
+State = Mapping[str, Any]
+
+CHANCE = log(10)
+MANY = 0.1  # of the units dead
+LOSSES = (-5, 5)  # powers of ten
+LAST_EPOCH = EPOCHS[-1]
+ENDS = (LEARNING_RATES[0] / 10**0.1, LEARNING_RATES[-1] * 10**0.1)
+OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
+
+
+def learning_rate_kills(data: Data, controls: State) -> "go.Figure":
+    """Draw by learning rate the share of dead units and the training loss, medians and ranges over the seeds."""
+    colour, n_seeds = figures.ACTIVATIONS[controls["activation"]], data["loss"].shape[1]
+    gone = np.mean(~np.isfinite(data["loss"]), axis=1)
+    line = {"type": "scatter", "mode": "lines+markers", "x": LEARNING_RATES}
+    own = {"line": {"color": colour, "width": 3}, "marker": {"size": 7, "color": colour}}
+    lower = {"yaxis": "y2"}
+    traces = [
+        _band(data["dead"], colour),
+        line | {"mode": "lines", "name": "z < 0 on every digit", "y": _median(data["negative"]),
+                "line": {"color": figures.INK, "width": 2, "dash": "dot"},
+                "hovertemplate": "rate %{x}: %{y:.1%} of the units negative on every digit<extra></extra>"},
+        line | own | {"name": "dead", "y": _median(data["dead"]),
+                      "hovertemplate": "rate %{x}: %{y:.1%} of the units dead<extra></extra>"},
+        {"type": "scatter", "mode": "markers", "name": "runs that overflowed", "x": LEARNING_RATES,
+         "y": np.where(gone > 0, gone, np.nan), "cliponaxis": False,
+         "marker": {"symbol": "x", "size": 10, "color": figures.COLOURS[Verdict.OVERFLOW]},
+         "hovertemplate": "rate %{x}: %{y:.0%} of the runs overflowed<extra></extra>"},
+        _band(_shown(data["loss"]), colour) | lower,
+        line | own | lower | {"name": "loss", "y": _median(_shown(data["loss"])),
+                              "hovertemplate": "rate %{x}: loss %{y:.3g}<extra></extra>"},
+        figures.labels((1.05 * ENDS[0], CHANCE, "guessing", "top right"), size=12, **lower),
+    ]  # fmt: skip
+    name = f"{TRAINED[controls['activation']]} with {OPTIMIZERS[controls['optimizer']]}"
+    when = "at the start" if controls["epoch"] == 0 else _epochs(controls["epoch"])
+    return figures.figure(
+        traces,
+        title={"text": f"Dead units: {name}<br>"
+                       f"<sub>{when}, {n_seeds} runs; dotted: z < 0; ✕: overflow</sub>"},
+        height=540,
+        margin={"l": 68, "r": 16, "t": 72, "b": 52},
+        xaxis=figures.powers_of_ten_axis(-3, 0, step=1) | {"range": np.log10(ENDS), "anchor": "y2",
+                                                           "title": {"text": "learning rate"}},
+        yaxis={"range": [-0.03, 1.03], "domain": [0.53, 1], "tickvals": [0, 0.5, 1],
+               "ticktext": ["0", "50 %", "100 %"], "title": {"text": "units dead"}},
+        yaxis2=figures.powers_of_ten_axis(*LOSSES, step=2) | {"domain": [0, 0.45], "title": {"text": "training loss"}},
+        shapes=[figures.reference_line(CHANCE, ENDS, "y2")],
+    )  # fmt: skip
+
+
+def learning_rate_reading(data: Data, controls: State) -> str:
+    """Say where the loss is least, where units begin to die, and where the loss is no better than that of guessing."""
+    name = f"{TRAINED[controls['activation']]} with {OPTIMIZERS[controls['optimizer']]}"
+    dead, loss, over = _median(data["dead"]), _median(data["loss"]), np.sum(~np.isfinite(data["loss"]), axis=1)
+    if controls["epoch"] == 0:
+        return f"{name}, before the first step: {_percent(dead[0])} of the units are dead, the loss is {loss[0]:.3g}."
+    best = int(np.nanargmin(loss))
+    parts = [f"the loss is least at rate {LEARNING_RATES[best]:g} ({_number(loss[best])}, {_percent(dead[best])} dead)"]
+    many = np.flatnonzero(dead >= MANY)
+    if many.size:
+        rate, share, then = LEARNING_RATES[many[0]], _percent(dead[many[0]]), _number(loss[many[0]])
+        parts.append(f"at {rate:g} already {share} of the units are dead and the loss is {then}")
+    worse = np.flatnonzero(loss[best:] >= CHANCE) + best
+    if worse.size:
+        said = f"from {LEARNING_RATES[worse[0]]:g} on it is above guessing’s {CHANCE:.2f}"
+        said += f", with up to {_percent(np.nanmax(dead[worse]))} dead"
+        parts.append(said + _right(data["test_accuracy"][worse]) * (controls["epoch"] == LAST_EPOCH))
+    if not many.size:
+        parts.append("at no rate is a tenth of the units dead")
+    if over.any():
+        counts = (f"{count} at {rate:g}" for rate, count in zip(LEARNING_RATES, over, strict=True) if count)
+        parts.append(f"of {data['loss'].shape[1]} runs overflow {' and '.join(counts)}")
+    return f"{name}, after {_epochs(controls['epoch'])}: {'; '.join(parts)}."
+
+
+def _right(accuracies: np.ndarray) -> str:
+    """Say how many test digits are right at several rates."""
+    medians = _median(accuracies)
+    low, high = (f"{100 * end:.0f}" for end in (np.nanmin(medians), np.nanmax(medians)))
+    return f" and {low if low == high else f'{low} to {high}'} % of the test digits right"
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Return the median over the runs that did not overflow, NaN where these are fewer than half of them."""
+    finite = np.isfinite(values)
+    enough = 2 * finite.sum(axis=1) >= values.shape[1]
+    return np.array([np.median(row[of]) if e else np.nan for row, of, e in zip(values, finite, enough, strict=True)])
+
+
+def _shown(loss: np.ndarray) -> np.ndarray:
+    return np.clip(loss, 10.0 ** LOSSES[0], 10.0 ** LOSSES[1])  # NaN stays
+
+
+def _band(values: np.ndarray, colour: str) -> dict[str, Any]:
+    """Draw the range of the runs that did not overflow, at the rates where there are any."""
+    some = np.isfinite(values).any(axis=1)
+    rates = np.array(LEARNING_RATES)[some]
+    low, high = np.nanmin(values[some], axis=1), np.nanmax(values[some], axis=1)
+    return {
+        "type": "scatter", "mode": "lines", "name": "range", "fill": "toself", "hoverinfo": "skip",
+        "fillcolor": figures.band(colour), "line": {"width": 0},
+        "x": np.append(rates, rates[::-1]), "y": np.append(low, high[::-1]),
+    }  # fmt: skip
+
+
+def _percent(share: float) -> str:
+    if 0 < share < 0.005:
+        return "< 1 %"
+    return "> 99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"
+
+
+def _number(loss: float) -> str:
+    return figures.power_of_ten(loss) if loss < 1e-3 or loss >= 100 else f"{loss:.2g}"
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'s' * (count > 1)}"
