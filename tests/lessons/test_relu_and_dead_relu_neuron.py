@@ -319,11 +319,19 @@ def test_selus_signal_is_drawn_back_to_its_fixed_point():
 
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 def test_each_is_timed_forward_and_backward(library):
-    threads = torch.get_num_threads()
     found = measure.activation_cost(library, ["relu", "identity"], repeats=2, batch=4, width=8)
     assert list(found) == ["relu", "identity", "matrix product"]
     assert all(0 < found[name][way] < 1 for name in found for way in ("forward", "backward"))
-    assert torch.get_num_threads() == threads
+
+
+def test_torchs_threads_are_given_back():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        measure.activation_cost("torch", ["relu"], repeats=1, batch=4, width=8)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_what_is_timed_is_the_way_forward_and_back():
