@@ -265,6 +265,10 @@ def test_what_was_found(recording):
     assert ends(56, "residual", "batch") == [1.2, 1.1, 1.5]
     assert ends(56, "mirrored", "none") == [2.2, 2.1, 2.7]
     assert ends(56, "mirrored", "batch") == [2.4, 2.1, 2.5]
+    assert [ends(depth, "plain", "none")[0] for depth in DEPTHS[1:4]] == [2.6, 19.6, 39.3]
+    assert [ends(8, network, "batch")[0] for network in NETWORKS] == [1.7, 1.2, 0.9]
+    assert (ends(20, "mirrored", "batch")[0], ends(2, "mirrored", "batch")[0]) == (1.0, 2.1)
+    assert [seen(56, "residual", norm)["rates"][1, k, -1] for k, norm in enumerate(NORMS)] == [0.1, 0.1]
     # not an unlucky rate: plain networks of 56 layers lose by a wide margin at all three, to 2 layers at their worst
     worst = max(ends(2, "plain", norm, str(rate))[2] for norm in NORMS for rate in measured.DEGRADATION_RATES)
     assert worst == 11.1
@@ -346,3 +350,13 @@ def test_each_control_changes_the_figure():
     base = labs.degradation.figure(**STATE).to_json()
     for change in ({"depth": 20}, {"network": "residual"}, {"norm": "batch"}, {"rate": "0.1"}):
         assert labs.degradation.figure(**STATE | change).to_json() != base
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_right_panel_is_of_the_chosen_normalization(norm):
+    state = STATE | {"norm": norm, "network": "residual"}
+    traces, final = {t.name: t for t in labs.degradation.figure(**state).data}, labs.degradation.data(**state)["final"]
+    others, chosen = np.asarray(traces["other networks"].y, float), np.asarray(traces["residual"].y)
+    expected = final[[0, 2], NORMS.index(norm)]
+    np.testing.assert_allclose(others.reshape(2, -1)[:, :-1], expected, rtol=1e-4)
+    np.testing.assert_allclose(chosen, final[1, NORMS.index(norm)], rtol=1e-4)

@@ -114,8 +114,6 @@ def _ends(final: np.ndarray) -> dict[str, Any]:
     """Name the networks beside their deepest points, moved so that no two names touch."""
     order, least = np.argsort(final), np.log10(1.45)
     heights = np.log10(np.maximum(final[order], LOWEST))
-    for k in range(1, len(heights)):
-        heights[k] = max(heights[k], heights[k - 1] + least)
     ceiling = np.log10(HIGHEST * 0.85)
     for k in reversed(range(len(heights))):
         heights[k] = min(heights[k], ceiling)
