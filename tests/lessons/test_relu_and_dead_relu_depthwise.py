@@ -220,7 +220,7 @@ def test_every_control_moves_the_figure():
     for state in (lab := labs.depthwise_vs_standard).compute.states():
         data = lab.compute(**state)
         figure = draw.depthwise_vs_standard(data, state)
-        assert len(figure.data) == 7
+        assert len(figure.data) == 6
         assert {trace.yaxis for trace in figure.data} == {None, "y2"}
         readings.append(draw.depthwise_reading(data, state))
     assert len(set(readings)) == len(readings) == 16
@@ -230,7 +230,7 @@ def test_every_control_moves_the_figure():
 def test_what_the_reading_says():
     state = {"kernel": 1, "norm": "none", "learning_rate": 0.25}
     assert draw.depthwise_reading(labs.depthwise_vs_standard.compute(**state), state) == (
-        "Channels dead at birth → trained, means of 10 runs, 1 × 1, no normalization, rate 0.25: standard: 3 % → 4 % "
+        "Channels dead at birth → trained, means of 10 runs, 1 × 1, no BatchNorm, rate 0.25: standard: 3 % → 4 % "
         "(34 % right); MobileNet: depthwise 56 % → 71 %, pointwise 6 % → 42 % (18 % right); MobileNetV2: expansion "
         "2 % → 30 %, depthwise 48 % → 86 % (20 % right, 2 of 10 runs overflow)."
     )

@@ -181,8 +181,8 @@ def test_what_the_reading_says():
     state = {"epoch": 30, "optimizer": "adam", "activation": "relu"}
     assert draw.learning_rate_reading(labs.learning_rate_kills.compute(**state), state) == (
         "ReLU with Adam, after 30 epochs: the loss is least at rate 0.01 (10⁻⁵, 3 % dead); at 0.03 already 23 % of the "
-        "units are dead and the loss is 0.15; from 0.3 on it is above guessing’s 2.30, with up to 67 % dead and 10 % "
-        "of the test digits right."
+        "units are dead and the loss is 0.15; from 0.3 on it is above guessing’s 2.30, up to 67 % are dead, 10 % of "
+        "the test digits are right."
     )
 
 

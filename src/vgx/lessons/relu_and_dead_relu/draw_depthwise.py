@@ -22,7 +22,7 @@ NETWORKS = {"standard": (0.0, "standard"), "depthwise": (1.5, "MobileNet"), "bot
 
 ASIDE, HALF_STROKE = 0.21, 0.15  # layers lie 1 apart: at birth stands to the left, trained to the right
 ENDS = (-0.55, 4.55)
-NORMS = {"none": "no normalization", "batch": "BatchNorm"}
+NORMS = {"none": "no BatchNorm", "batch": "BatchNorm"}
 
 
 def depthwise_vs_standard(data: Data, controls: State) -> "go.Figure":
@@ -33,27 +33,25 @@ def depthwise_vs_standard(data: Data, controls: State) -> "go.Figure":
     traces = [
         _runs(layers - ASIDE, data["birth"], BIRTH, "at birth"),
         _runs(layers + ASIDE, data["after"], AFTER, "trained"),
-        _means(layers - ASIDE, data["birth"], "mean at birth"),
-        _means(layers + ASIDE, data["after"], "mean, trained"),
+        _means(np.append(layers - ASIDE, layers + ASIDE), np.concatenate([data["birth"], data["after"]]), "mean"),
         _runs(centres, data["test_accuracy"], AFTER, "test accuracy") | lower,
         _means(centres, data["test_accuracy"], "mean accuracy") | lower,
-        figures.labels(*(_network(block, runs) for block, runs in zip(BLOCKS, data["test_accuracy"], strict=True)),
-                       size=12, **lower),
+        figures.labels(*_names(data["test_accuracy"]), size=12, **lower),
     ]  # fmt: skip
-    kernel = controls["kernel"]
+    kernel, rate = controls["kernel"], f"{controls['learning_rate']:g}"
     return figures.figure(
         traces,
-        title={"text": f"Dead channels, {kernel} × {kernel}, {NORMS[controls['norm']]}<br>"
-                       f"<sub>grey at birth, coloured trained at rate {controls['learning_rate']:g}: {n_seeds} runs, "
-                       "means</sub>"},
+        title={"text": f"Dead channels, {kernel}×{kernel}, {NORMS[controls['norm']]}<br>"
+                       f"<sub>left at birth, right trained at rate {rate}; {n_seeds} runs</sub>"},
         height=560,
         margin={"l": 64, "r": 12, "t": 72, "b": 56},
-        xaxis={"range": ENDS, "anchor": "y2", "tickvals": layers, "ticktext": LAYERS, "showgrid": False},
+        xaxis={"range": ENDS, "anchor": "y2", "tickvals": layers, "ticktext": LAYERS, "showgrid": False,
+               "tickangle": 0, "tickfont": {"size": 11}},
         yaxis={"range": [-0.03, 1.03], "domain": [0.42, 1], "tickvals": [0, 0.5, 1],
                "ticktext": ["0", "50 %", "100 %"], "title": {"text": "channels dead"}},
         yaxis2={"range": [0, 1.25], "domain": [0, 0.36], "tickvals": [0, 0.5, 1], "ticktext": ["0", "50 %", "100 %"],
                 "title": {"text": "test right"}},
-        shapes=[figures.reference_line(0.1, ENDS, "y2")],
+        shapes=[figures.reference_line(0.1, ENDS, "y2"), *(_border(at) for at in (0.5, 2.5))],
     )  # fmt: skip
 
 
@@ -98,11 +96,22 @@ def _means(places: np.ndarray, shares: np.ndarray, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _network(block: str, accuracies: np.ndarray) -> tuple[float, float, str, str]:
-    """Name a network over its accuracies, and say there how many runs have none."""
-    place, name = NETWORKS[block]
-    over = int(np.sum(~np.isfinite(accuracies)))
-    return place, 1.06, f"{name}: {over} overflow" if over else name, "top center"
+def _names(accuracies: np.ndarray) -> list[tuple[float, float, str, str]]:
+    """Name the networks over their accuracies, and say below how many runs have none."""
+    notes = []
+    for (place, name), runs in zip((NETWORKS[block] for block in BLOCKS), accuracies, strict=True):
+        over = int(np.sum(~np.isfinite(runs)))
+        text = f"{over} overflow" if over else "\N{NO-BREAK SPACE}"  # where no text was, Plotly adds none later
+        notes += [(place, 1.06, name, "top center"), (place, 0.82, text, "middle center")]
+    return notes
+
+
+def _border(at: float) -> dict[str, Any]:
+    """Return the line between two networks."""
+    return {
+        "type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "between",
+        "line": {"color": figures.GRID, "width": 1.5},
+    }  # fmt: skip
 
 
 def _percent(share: float) -> str:

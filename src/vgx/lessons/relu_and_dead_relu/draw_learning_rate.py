@@ -81,10 +81,13 @@ def learning_rate_reading(data: Data, controls: State) -> str:
     worse = np.flatnonzero(loss[best:] >= CHANCE) + best
     if worse.size:
         said = f"from {LEARNING_RATES[worse[0]]:g} on it is above guessing’s {CHANCE:.2f}"
-        said += f", with up to {_percent(np.nanmax(dead[worse]))} dead"
+        said += f", up to {_percent(most)} are dead" if (most := np.nanmax(dead[worse])) else ""
         parts.append(said + _right(data["test_accuracy"][worse]) * (controls["epoch"] == LAST_EPOCH))
-    if not many.size:
-        parts.append("at no rate is a tenth of the units dead")
+    if controls["activation"] == "leaky_relu":
+        share = _percent(np.nanmax(_median(data["negative"])))
+        parts.append(f"no unit is dead, though up to {share} are negative on every digit")
+    elif not many.size:
+        parts.append("where half of the runs or more go on, less than a tenth of the units is dead")
     if over.any():
         counts = (f"{count} at {rate:g}" for rate, count in zip(LEARNING_RATES, over, strict=True) if count)
         parts.append(f"of {data['loss'].shape[1]} runs overflow {' and '.join(counts)}")
@@ -95,7 +98,7 @@ def _right(accuracies: np.ndarray) -> str:
     """Say how many test digits are right at several rates."""
     medians = _median(accuracies)
     low, high = (f"{100 * end:.0f}" for end in (np.nanmin(medians), np.nanmax(medians)))
-    return f" and {low if low == high else f'{low} to {high}'} % of the test digits right"
+    return f", {low if low == high else f'{low} to {high}'} % of the test digits are right"
 
 
 def _median(values: np.ndarray) -> np.ndarray:

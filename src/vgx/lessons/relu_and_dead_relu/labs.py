@@ -83,5 +83,6 @@ depthwise_vs_standard = Lab(
     compute=RECORDINGS.load("depthwise-vs-standard"),
     draw=draw.depthwise_vs_standard,
     read=draw.depthwise_reading,
+    rerun=measure.depthwise_vs_standard,
     alt="Dots, one a run: the share of dead channels by kind of layer, at birth and trained; below, test accuracies.",
 )
