@@ -196,6 +196,20 @@ def test_where_the_sources_effect_appears_and_where_not():
     assert max(mean(3, "none", 0.02)[:3]) < 0.01
 
 
+def percent(kernel, norm, rate, name="after"):
+    return [round(100 * share) for share in mean(kernel, norm, rate, name)]
+
+
+def test_what_the_lesson_says_of_the_states():
+    assert percent(1, "none", 0.1)[:2] == [4, 63]
+    assert [percent(3, "none", rate)[:2] for rate in (0.25, 0.5)] == [[17, 8], [40, 45]]
+    uneven = RECORDINGS.load("depthwise-vs-standard")(kernel=3, norm="none", learning_rate=0.5)["after"][0]
+    assert (round(100 * uneven.min()), uneven.max()) == (6, 1)
+    assert [[percent(1, "none", rate)[row] for row in (1, 4)] for rate in (0.25, 0.5)] == [[71, 86], [80, 98]]
+    assert percent(1, "none", 0.1, "test_accuracy") == [28, 19, 31]
+    assert [[percent(1, "batch", rate)[row] for row in (0, 1, 4)] for rate in (0.1, 0.5)] == [[0, 2, 0], [1, 9, 3]]
+
+
 def test_standard_convolutions_die_too_at_a_rate_that_is_too_large():
     assert mean(3, "none", 0.1)[0] == 0
     np.testing.assert_allclose(mean(3, "none", 0.5)[:2], [0.397, 0.453], atol=0.001)

@@ -131,7 +131,11 @@ def _percent(share: float) -> str:
 
 
 def _number(loss: float) -> str:
-    return figures.power_of_ten(loss) if loss < 1e-3 or loss >= 100 else f"{loss:.2g}"
+    """Write a loss to two digits."""
+    if 1e-3 <= loss < 100:
+        return f"{loss:.2g}"
+    power = 10.0 ** np.floor(np.log10(loss))
+    return f"{loss / power:.1f} · {figures.power_of_ten(power)}"
 
 
 def _epochs(count: int) -> str:
