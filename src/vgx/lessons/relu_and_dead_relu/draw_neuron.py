@@ -23,6 +23,10 @@ Z_ENDS = (-9.0, 5.0)
 ENDS = (-0.09, 3.09)  # of the axis of steps: log₁₀(step + 1), so that step 0 has a place
 TICKS = np.array([0, 1, 3, 10, 30, 100, 300, 1000])
 EACH = 12  # the first steps are all drawn; of later ones the highest and the lowest z of every eighth of a power of ten
+FAR = 100
+ANSWERS = ("1", "0", "it still swings about 1", "a huge number")
+"""What a neuron with target 1 can answer after some steps: the choices of the lab's question."""
+
 _EDGES = np.unique(np.geomspace(EACH + 1, LAST + 1, 16).astype(int))
 
 
@@ -104,6 +108,15 @@ def neuron_reading(data: Data, controls: State) -> str:
     when = "at the start" if step == 0 else f"after {step} step{'s' if step > 1 else ''} at rate {controls['rate']:g}"
     name = controls["activation"].replace("_", " ")
     return f"{name}, {when}: z = {_number(z)}, ∂L/∂w = {factors} = {_number(data['dL_dw'])}. {_fate(data, controls)}"
+
+
+def neuron_answer(data: Data, controls: State) -> str:
+    """Answer the question of the lab: one of `ANSWERS`."""
+    one, zero, swings, huge = ANSWERS
+    if data["y"] == 0:
+        return zero
+    error = abs(data["dL_dy"])
+    return one if error < 0.01 else swings if error < FAR else huge
 
 
 def _fate(data: Data, controls: State) -> str:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from vgx.lab import Choice, Lab, Slider
+from vgx.lab import Choice, Lab, Predict, Slider
 from vgx.sweep import tabulate
 
 from . import draw, measure
@@ -26,6 +26,13 @@ one_neuron = Lab(
     compute=measure.one_neuron,
     draw=draw.one_neuron,
     read=draw.neuron_reading,
+    predict=Predict(
+        "A ReLU with x = −1, w = −2, b = 2 answers 4 and should answer 1. Gradient descent at a learning rate of 0.8: "
+        "what does it answer after a hundred steps?",
+        answer=draw.neuron_answer,
+        at={"w": -2, "b": 2, "rate": 0.8, "step": 100, "activation": "relu"},
+        choices=draw.ANSWERS,
+    ),
     alt="A chain from w to L with the factors of the gradient; below it a line chart of z by step of gradient descent.",
 )
 
