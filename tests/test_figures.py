@@ -145,20 +145,20 @@ def test_a_negative_number_is_refused(value):
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_profile_has_the_colour_and_the_word_of_its_verdict(verdict):
     figure = drawn([0.1, 1.0], verdict)
-    low, high, median, theory = figure.data
+    band, median, theory, notes = figure.data
     assert median.line.color == figures.COLOURS[verdict]
-    assert high.fillcolor == figures.band(figures.COLOURS[verdict])
-    assert (high.fillpattern.shape == "/") == (verdict is Verdict.OVERFLOW)
+    assert band.fillcolor == figures.band(figures.COLOURS[verdict])
+    assert (band.fillpattern.shape == "/") == (verdict is Verdict.OVERFLOW)
     assert (theory.line.dash, theory.line.color) == ("dash", figures.THEORY["color"])
-    assert figure.layout.annotations[1].text.startswith(f"16 networks: <b>{verdict}</b>")
-    assert [trace.name for trace in figure.data] == ["5th percentile", "95th percentile", "median", "theory"]
-    assert low.y[0] < median.y[0] < high.y[0]
+    assert notes.text[1].startswith(f"16 networks: <b>{verdict}</b>")
+    assert [trace.name for trace in figure.data] == ["5 to 95 %", "median", "theory", "labels"]
+    assert band.y[-1] < median.y[0] < band.y[0]
 
 
 def test_layers_run_from_one_at_the_input_and_the_axes_never_move():
     for depth in (2, 50):
         figure = drawn(np.geomspace(1e-9, 1, depth))
-        assert figure.data[2].x.tolist() == list(range(1, depth + 1))
+        assert figure.data[1].x.tolist() == list(range(1, depth + 1))
         assert (figure.layout.xaxis.range, figure.layout.yaxis.range) == ((0, 51), (-15, 15))
         assert figure.layout.yaxis.type == "log"
         assert figure.layout.shapes[0].y0 == figure.layout.shapes[0].y1 == 1
@@ -167,29 +167,32 @@ def test_layers_run_from_one_at_the_input_and_the_axes_never_move():
 
 
 @pytest.mark.parametrize(
-    ("first", "y", "anchor", "ending"),
+    ("first", "x", "y", "place", "ending"),
     [
-        (1e-9, -9, "top", "</b>"),
-        (1e9, 9, "bottom", "</b>"),
-        (1.0, 0, "bottom", "</b>"),
-        (1e-30, -15, "bottom", ", 10⁻³⁰ at layer 1"),
-        (1e30, 15, "top", ", 10³⁰ at layer 1"),
-        (0.0, -15, "bottom", ", 0 at layer 1"),
-        (np.inf, 15, "top", ", infinite at layer 1"),
-        (np.nan, 0, "top", "</b>"),
+        (1e-9, 1, -9.5, "bottom right", "</b>"),
+        (1e9, 1, 9.5, "top right", "</b>"),
+        (1.0, 1, 0.5, "top right", "</b>"),
+        (1e-30, 50, -14.9, "top left", ", 10⁻³⁰ at layer 1"),
+        (1e30, 50, 14.9, "bottom left", ", 10³⁰ at layer 1"),
+        (0.0, 50, -14.9, "top left", ", 0 at layer 1"),
+        (np.inf, 50, 14.9, "bottom left", ", infinite at layer 1"),
+        (np.nan, 1, -0.5, "bottom right", "</b>"),
     ],
 )
-def test_the_label_stands_at_the_end_of_the_line_or_at_the_edge_that_it_left(first, y, anchor, ending):
-    label = drawn([first, 1.0]).layout.annotations[1]
-    assert (label.x, label.y, label.yanchor) == (1, pytest.approx(y), anchor)
-    assert label.text.endswith(ending)
-    assert abs(label.y) <= figures.LIMIT
+def test_the_label_stands_at_the_end_of_the_line_or_at_the_edge_that_it_left(first, x, y, place, ending):
+    notes = drawn([first, 1.0]).data[3]
+    places = [notes.textposition] * 2 if isinstance(notes.textposition, str) else notes.textposition
+    assert (notes.x[1], np.log10(notes.y[1]), places[1]) == (x, pytest.approx(y), place)
+    assert notes.text[1].endswith(ending)
+    alike = "bottom left" if first > 1 else "top left"  # away from the line
+    assert (notes.x[0], places[0]) == (50, alike)
+    assert (notes.y[0] < 1) == (first > 1)
 
 
 @given(st.lists(st.floats(min_value=0) | st.just(np.nan), min_size=1, max_size=5), st.sampled_from(list(Verdict)))
 def test_any_profile_is_drawn_without_a_warning_and_with_the_same_leaves(median, verdict):
     figure = drawn(median, verdict)
-    np.testing.assert_array_equal(figure.data[2].y, median)
+    np.testing.assert_array_equal(figure.data[1].y, median)
     assert flatten(figure).keys() == flatten(drawn([1.0])).keys()
     figure.to_json()
 
@@ -199,6 +202,15 @@ def test_an_axis_of_powers_has_its_ticks_counted_from_one():
     assert (axis["type"], axis["range"]) == ("log", [-7, 11])
     np.testing.assert_allclose(axis["tickvals"], [1e-5, 1, 1e5, 1e10])
     assert axis["ticktext"] == ["10⁻⁵", "1", "10⁵", "10¹⁰"]
+
+
+def test_a_band_is_one_closed_outline_there_and_back_where_both_ends_are_numbers():
+    low, high = np.array([1.0, 0, np.nan, 3, 2]), np.array([2.0, 4, 5, np.inf, 9])
+    band = figures.between(np.arange(5), low, high, figures.SECOND, yaxis="y2")
+    assert band["x"].tolist() == [0, 1, 4, 4, 1, 0]
+    assert band["y"].tolist() == [2, 4, 9, 2, figures.SMALLEST, 1]
+    assert (band["fill"], band["fillcolor"], band["yaxis"]) == ("toself", figures.band(figures.SECOND), "y2")
+    go.Figure({"data": [band]})
 
 
 def test_labels_are_one_trace_with_every_text_at_its_place():

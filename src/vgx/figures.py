@@ -46,6 +46,9 @@ _DARK = {
     ACTIVATIONS["selu"]: "#a3a32f", ACTIVATIONS["gelu"]: "#69b3c5", ACTIVATIONS["silu"]: "#58a3b4",
     ACTIVATIONS["softplus"]: "#8ba9b8",
 }  # fmt: skip
+SMALLEST = 1e-300
+"""Drawn for zero on a logarithmic axis, so that a line is seen to leave it."""
+
 DARK = _DARK | {band(light): band(dark) for light, dark in _DARK.items()}
 """What the colours of the light page become on the dark one; those of vanishing, healthy and exploding stay."""
 
@@ -56,8 +59,8 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 def template() -> dict[str, Any]:
     """Return the template of every figure: transparent, a light grid, no chart junk."""
     axis = {
-        "gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "ticks": "outside", "tickcolor": MUTED,
-        "showline": True, "automargin": True, "title": {"standoff": 8},
+        "gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "ticks": "", "showline": True,
+        "automargin": True, "title": {"standoff": 8},
         "ticklabeloverflow": "allow",  # else Plotly measures every label at every move
     }  # fmt: skip
     return {
@@ -67,6 +70,7 @@ def template() -> dict[str, Any]:
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "showlegend": False,
+            "legend": {"visible": False},  # else Plotly prepares it for each trace
             "hoverlabel": {"font": {"family": FONT}},
             "margin": {"l": 64, "r": 16, "t": 64, "b": 56},
             "height": 420,
@@ -114,6 +118,26 @@ def labels(*notes: tuple[float, float, str, str], size: int = 13, **trace: Any) 
         "type": "scatter", "mode": "text", "name": "labels", "x": x, "y": y, "text": text,
         "textposition": position[0] if len(set(position)) == 1 else position,
         "textfont": {"size": size}, "hoverinfo": "skip", **trace,
+    }  # fmt: skip
+
+
+def between(x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, **trace: Any) -> dict[str, Any]:
+    """Return a band as one closed outline: half the work of two lines and what lies between them.
+
+    Parameters
+    ----------
+    x, low, high : array of shape (n_points,)
+        Where one of them is not finite there is no band. Zeros are drawn as very small, for logarithmic axes.
+    colour : str
+        That of the band's line.
+    **trace
+        More of the trace: ``xaxis``, ``yaxis``, ``name``.
+    """
+    drawn = np.isfinite(low) & np.isfinite(high)
+    x, low, high = (np.asarray(part)[drawn] for part in (x, np.where(np.equal(low, 0), SMALLEST, low), high))
+    return {
+        "type": "scatter", "mode": "none", "x": np.append(x, x[::-1]), "y": np.append(high, low[::-1]),
+        "fill": "toself", "fillcolor": band(colour), "hoverinfo": "skip", **trace,
     }  # fmt: skip
 
 
@@ -188,15 +212,18 @@ def gradient_profile(
     layers = np.arange(1, len(profile["median"]) + 1)
     colour = COLOURS[verdict]
     line = {"type": "scatter", "mode": "lines", "x": layers}
-    edge = line | {"line": {"width": 0}, "hoverinfo": "skip"}
     hover = "layer %{x}: %{y:.2e}<extra></extra>"
+    grows = profile["median"][0] > 1
+    alike, away = (10**-0.3, "bottom left") if grows else (10**0.3, "top left")  # away from the line
     traces = [
-        edge | {"name": "5th percentile", "y": profile["low"]},
-        edge | {"name": "95th percentile", "y": profile["high"], "fill": "tonexty",
-                "fillcolor": band(colour), "fillpattern": {"shape": "/" if verdict == Verdict.OVERFLOW else ""}},
+        between(layers, profile["low"], profile["high"], colour, name="5 to 95 %",
+                fillpattern={"shape": "/" if verdict == Verdict.OVERFLOW else ""}),
         line | {"name": "median", "y": profile["median"], "line": {"color": colour, "width": 4},
                 "hovertemplate": hover},
         line | {"name": "theory", "y": profile["theory"], "line": THEORY, "hovertemplate": "theory, " + hover},
+        labels((deepest, alike, "ratio 1: all layers learn alike", away),
+               _end_label(profile["median"], f"{networks}: <b>{verdict}</b>", deepest)) | {
+            "textfont": {"size": [12, 14], "color": [MUTED, INK]}},
     ]  # fmt: skip
     return figure(
         traces,
@@ -207,28 +234,21 @@ def gradient_profile(
             **powers_of_ten_axis(-LIMIT, LIMIT, step=5),
         },
         shapes=[reference_line(1, (0, deepest + 1))],
-        annotations=[
-            {"xref": "paper", "x": 1, "xanchor": "right", "y": 0,
-             "yanchor": "top" if profile["median"][0] > 1 else "bottom",  # away from the line
-             "text": "ratio 1: all layers learn alike", "font": {"color": MUTED, "size": 12}},
-            _end_label(profile["median"], f"{networks}: <b>{verdict}</b>"),
-        ],
-    )  # fmt: skip
+    )
 
 
 LIMIT = 15
 """A gradient profile shows fifteen powers of ten to either side of 1, always: movement then means something."""
 
 
-def _end_label(median: np.ndarray, text: str) -> dict[str, Any]:
+def _end_label(median: np.ndarray, text: str, deepest: int) -> tuple[float, float, str, str]:
     """Label the line at its left end, away from ratio 1; in the corner, with the number, if it ends outside."""
     with np.errstate(all="ignore"):
         height = np.log10(median[0])
     if np.isnan(height) or abs(height) < LIMIT - 3:
-        above = height >= 0
-        place = {"xref": "x", "x": 1, "xanchor": "left", "y": round(float(np.nan_to_num(height)), 2)}
-        return place | {"yanchor": "bottom" if above else "top", "yshift": 6 if above else -6, "text": text}
+        shift, place = (0.5, "top right") if height >= 0 else (-0.5, "bottom right")
+        return 1, 10.0 ** (np.nan_to_num(height) + shift), text, place
     above = height > 0
-    place = {"xref": "paper", "x": 1, "xanchor": "right", "y": LIMIT if above else -LIMIT}
-    text = f"{text}, {power_of_ten(median[0])} at layer 1"
-    return place | {"yanchor": "top" if above else "bottom", "yshift": 0, "text": text}
+    place = "bottom left" if above else "top left"
+    edge = 10.0 ** (LIMIT - 0.1 if above else 0.1 - LIMIT)
+    return deepest, edge, f"{text}, {power_of_ten(median[0])} at layer 1", place

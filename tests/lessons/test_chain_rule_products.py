@@ -103,7 +103,7 @@ def test_a_signal_that_sinks_below_float32_leaves_a_dead_network_not_an_overflow
     state = lab.state(depth=50, scale=0.1, activation="relu")
     assert "dead" in draw.gradient_reading(data, state)
     assert "<b>dead</b>, 0 at layer 1" in [
-        a.text.split(": ")[-1] for a in draw.gradient_norm_by_layer(data, state).layout.annotations
+        text.split(": ")[-1] for text in draw.gradient_norm_by_layer(data, state).data[-1].text
     ]
 
 
@@ -529,7 +529,7 @@ def test_hidden_layers_that_are_not_there_have_no_bars():
 
 def test_the_bell_of_theory_has_the_height_and_place_of_the_networks():
     data, figure = labs.spread.data(depth=50, width=32), labs.spread.figure(depth=50, width=32)
-    networks, bell = figure.data
+    networks, bell, _ = figure.data
     assert max(bell.y) == pytest.approx(1, abs=0.1)
     assert bell.x[np.argmax(bell.y)] == pytest.approx(np.exp(data["theory"][0]))
     assert len(networks.x) == len(networks.y) == 30

@@ -341,17 +341,19 @@ def test_one_overflow_of_many_is_the_worst_and_not_the_median():
     )
     traces = {trace.name: trace.y for trace in draw.does_it_train(data, state).data if trace.yaxis == "y"}
     assert traces["He"].tolist() == pytest.approx([2.3, 2.3, 0.3])
-    assert traces["He: highest"][-1] > 2.6
+    there, back, lifted = np.split(traces["lowest to highest"].reshape(4, 7), [3, 6], axis=1)
+    assert there[1, -1] > 2.6  # the worst seed of He's
+    assert back[1].tolist() == pytest.approx([0.3, 2.3, 2.3])
+    assert np.isnan(lifted).all()
 
 
-def test_the_note_on_guessing_lies_over_no_median():
-    for state in labs.does_it_train.states():
-        figure = labs.does_it_train.figure(**state)
-        note = next(trace for trace in figure.data if trace.mode == "text" and "guessing" in trace.text)
-        for line in (trace for trace in figure.data if trace.name in draw_training.NAMES.values()):
-            if line.yaxis == "y":
-                beside = np.asarray(line.y)[math.floor(note.x[0]) :]
-                assert not (beside > draw_training.GUESSING + 0.02).any()
+def test_every_line_is_named_with_a_sample_of_its_dashes_and_guessing_at_the_axis():
+    figure = labs.does_it_train.figure()
+    assert figure.layout.yaxis.ticktext[figure.layout.yaxis.tickvals.index(draw_training.GUESSING)] == "guess"
+    assert len(set(draw_training.SAMPLES.values())) == len(set(draw_training.DASHES.values())) == 4
+    for notes in (trace for trace in figure.data if trace.mode == "text"):
+        samples = {name: text.partition(" ")[0] for name, text in zip(draw_training.NAMES, notes.text, strict=True)}
+        assert samples == draw_training.SAMPLES
 
 
 @pytest.mark.parametrize("ends", [[0, 0, 0, 0], [1, 1, 1, 1], [0.5, 0.5, 0.52, 0.1], [0.02, 0.98, 0.5, 0.5]])

@@ -283,6 +283,7 @@ def test_the_black_wires_are_those_that_carry_a_one():
     assert len(every) == len(data["wires"])
     assert black < every
     assert len(black) == data["values"][data["wires"][:, 0]].sum()
+    assert np.isfinite(figure.data[0].y).all()  # all are connected: one line
     assert figure.data[-2].text == ("1\u2002\u2002",) * 3 + ("0\u2002\u2002",)
     assert figure.data[-1].text == ("\u2002\u2002<b>1</b>",)
     off, on = figure.data[2:4]
@@ -313,15 +314,25 @@ def test_the_question_before_the_circuits_has_the_answer_of_the_derivation():
 
 def test_the_speeds_of_layers_that_are_not_there_are_not_drawn():
     figure = labs.learning_speeds.figure(hidden=2)
-    assert [np.isfinite(line.y).any() for line in figure.data[4:8]] == [True, True, False, False]
-    assert figure.data[8].text == ("\u2002layer 1", "\u2002layer 2")
-    np.testing.assert_array_equal(figure.data[3].y, measure.PUBLISHED_SPEEDS[2])
+    first, behind, names = figure.data[3:]
+    assert len(behind.y) == len(first.y) + 1  # one layer, then the line is lifted
+    assert np.isnan(behind.y[-1])
+    assert names.text == ("\u2002layer 1", "\u2002layer 2")
+    np.testing.assert_array_equal(figure.data[2].y[2:], measure.PUBLISHED_SPEEDS[2])
+    assert len(labs.learning_speeds.figure(hidden=1).data[4].x) == 0
+
+
+def test_lines_behind_the_first_are_those_of_their_layers():
+    speeds = labs.learning_speeds.data(hidden=4)["speeds"]
+    behind = np.reshape(labs.learning_speeds.figure(hidden=4).data[4].y, (3, -1))
+    np.testing.assert_array_equal(behind[:, :-1], speeds[:, 1:].T)
+    assert np.isnan(behind[:, -1]).all()
 
 
 def test_the_names_of_lines_that_end_close_together_stay_apart():
     ends = labs.learning_speeds.data(draw=5)["speeds"][-1]
     assert np.log10(ends[1] / ends[0]) < 0.25
-    low, high = np.log10(labs.learning_speeds.figure(draw=5).data[8].y)
+    low, high = np.log10(labs.learning_speeds.figure(draw=5).data[5].y)
     assert low == pytest.approx(np.log10(ends[0]))
     assert high - low > 0.28
 

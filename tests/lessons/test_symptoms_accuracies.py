@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from tests.mnist import needs_mnist
-from vgx import theory
+from vgx import figures, theory
 from vgx.datasets import digits, mnist
-from vgx.lessons.symptoms import draw, labs, measure, measure_accuracies, measure_probe
+from vgx.lessons.symptoms import draw, draw_accuracies, labs, measure, measure_accuracies, measure_probe
 from vgx.lessons.symptoms.record import RECORDINGS
 from vgx.network import Network
 
@@ -155,23 +155,24 @@ def test_the_reading_counts_pairs_of_runs():
     assert alone.startswith("3 hidden layers: after 30 epochs 96.00 to 97.00 % right, median 96.50 (Nielsen: 96.57); ")
 
 
-def test_the_figure_shows_every_run_and_the_ends_of_all_depths(recorded):
+def test_the_figure_shows_the_range_of_the_runs_and_the_ends_of_all_depths(recorded):
     state = {"hidden": 1, "against": 4}
     data = labs.accuracies.data(**state)
     found = draw.accuracies(data, state).data
     for trace, hidden in zip(found[:2], (1, 4), strict=True):
-        runs = np.asarray(trace["y"]).reshape(20, 32)
-        np.testing.assert_allclose(runs[:, :-1], 100 - recorded(hidden=hidden)["validation"])
-        assert np.isnan(runs[:, -1]).all()
-    everyone, *chosen = [trace for trace in found if trace["name"] == "ends"]
-    for trace, depths in zip([everyone, *chosen], [(1, 2, 3, 4), (1,), (4,)], strict=True):
-        x, y = (np.asarray(trace[axis]).reshape(-1, 20, 3) for axis in "xy")
-        for k, hidden in enumerate(depths):
-            np.testing.assert_allclose(y[k, :, 0], recorded(hidden=hidden)["validation"][:, -1])
-            assert (abs(x[k, :, :2] - hidden) < 0.5).all()
-            assert np.isnan(x[k, :, 2]).all()
-    nielsen = next(trace for trace in found if trace["name"] == "Nielsen")
-    assert list(nielsen["y"]) == [96.48, 96.90, 96.57, 96.53]
+        wrong = 100 - recorded(hidden=hidden)["validation"]
+        np.testing.assert_allclose(trace["y"], [*wrong.max(axis=0), *wrong.min(axis=0)[::-1]])
+    strokes = next(trace for trace in found if trace["name"] == "ends")
+    x, y = (np.asarray(strokes[axis]).reshape(4, 20, 5) for axis in "xy")
+    for k, hidden in enumerate((1, 2, 3, 4)):
+        np.testing.assert_allclose(y[k, :, :4].mean(axis=1), recorded(hidden=hidden)["validation"][:, -1])
+        assert (abs(x[k, :, :4] - hidden) < 0.5).all()
+        assert np.isnan(x[k, :, 4]).all()
+    marks = next(trace for trace in found if trace["name"] == "median, and Nielsen")
+    assert list(marks["y"][4:]) == [96.48, 96.90, 96.57, 96.53]
+    assert list(marks["y"][:4]) == [np.median(recorded(hidden=hidden)["validation"][:, -1]) for hidden in (1, 2, 3, 4)]
+    first, *others, last = marks["marker"]["color"][:4]
+    assert (first, *others, last) == (draw_accuracies.COLOURS[0], figures.INK, figures.INK, draw_accuracies.COLOURS[1])
 
 
 def test_every_end_lies_within_the_figure():
@@ -184,7 +185,8 @@ def test_every_end_lies_within_the_figure():
 def test_one_depth_against_itself_is_drawn_once():
     state = {"hidden": 2, "against": 2}
     found = draw.accuracies(labs.accuracies.data(**state), state).data
-    assert np.isnan(found[1]["y"]).all()
+    assert len(found[1]["y"]) == 0
+    assert np.isnan(found[3]["y"]).all()
     assert list(found[-1]["text"]) == ["2 hidden layers", "\N{NO-BREAK SPACE}"]
 
 

@@ -67,15 +67,14 @@
 
   const isDark = () => document.documentElement.dataset.theme === "dark" && !PAPER.matches;
 
-  /** Replace the colours of the light page by those of the dark one, in any nested value. */
+  /** Copy a nested value for Plotly, which writes into what it is given, but for arrays of numbers; put in the colours of the page. */
   function themed(value, colours) {
-    if (!colours) return value;
-    if (typeof value === "string") return colours[value] || value;
+    if (typeof value === "string") return (colours && colours[value]) || value;
     if (Array.isArray(value)) return value.map((item) => themed(item, colours));
-    if (value && typeof value === "object" && !ArrayBuffer.isView(value)) {
-      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, themed(item, colours)]));
-    }
-    return value;
+    if (!value || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
+    const copy = {};
+    for (const key in value) copy[key] = themed(value[key], colours);
+    return copy;
   }
 
   // ---------------------------------------------------------------- one lab on the page
@@ -183,10 +182,12 @@
       const state = this.number();
       try {
         const { data, layout } = this.spec(state);
-        const drawn = Plotly.react(this.plot, data, layout, CONFIG);
+        const known = Boolean(this.plot.data); // then Plotly need not take up and compare the configuration again
+        const drawn = Plotly.react(this.plot, data, layout, known ? undefined : CONFIG);
         this.reading.textContent = this.readings.at(state);
         const ms = performance.now() - start;
         await drawn;
+        if (!known) keepTicks(this.plot);
         for (const button of this.plot.querySelectorAll(".modebar-btn:not([aria-label])")) button.setAttribute("aria-label", button.dataset.title);
         const detail = { lab: this.payload.name, state: this.values(), ms };
         this.figure.dispatchEvent(new CustomEvent("vgx:updated", { bubbles: true, detail }));
@@ -201,16 +202,16 @@
     /** Assemble the figure of a state: the part that never changes, then each column's value. */
     spec(state) {
       const colours = isDark() ? this.payload.dark : null;
-      const { template, ...layout } = this.payload.base.layout;
-      const spec = structuredClone({ data: this.payload.base.data, layout });
+      const { data, layout } = this.payload.base;
+      const { template, ...rest } = layout;
+      const spec = themed({ data, layout: rest }, colours);
       for (const { path, at } of this.columns) {
         const value = at(state);
-        if (value !== ABSENT) put(spec, path, value);
+        if (value !== ABSENT) put(spec, path, themed(value, colours));
       }
-      const out = themed(spec, colours);
-      out.layout.template = themed(template, colours);
-      out.layout.dragmode = COARSE.matches ? false : out.layout.dragmode;
-      return out;
+      spec.layout.template = colours ? themed(template, colours) : template; // Plotly compares it only if it is another
+      spec.layout.dragmode = COARSE.matches ? false : spec.layout.dragmode;
+      return spec;
     }
 
     // -- the address
@@ -286,8 +287,25 @@
     }
   }
 
-  const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", "resetScale2d"]] };
+  const CONFIG = {
+    displaylogo: false,
+    responsive: true,
+    modeBarButtons: [["toImage", "resetScale2d"]],
+    showAxisDragHandles: false, // eight for each panel, made anew at each move; one zooms in the panel itself
+  };
   const COARSE = window.matchMedia("(pointer: coarse)"); // a finger on the figure scrolls the page
+
+  /** Let an axis keep its ticks, labels and grid from state to state, as it does while one zooms.
+   *
+   * Before Plotly draws an axis anew, it removes them all, although it then looks for those it can keep (by place, text
+   * and font). It asks for what it removes by ".xtick" or "path", and for what it keeps by "g.xtick" or "path.xgrid".
+   */
+  function keepTicks(plot) {
+    for (const layer of plot.querySelectorAll(".gridlayer, .xaxislayer-above, .yaxislayer-above")) {
+      const all = layer.querySelectorAll.bind(layer);
+      layer.querySelectorAll = (selector) => (/^\.|^path$/.test(selector) ? [] : all(selector));
+    }
+  }
 
   function put(root, path, value) {
     let node = root;

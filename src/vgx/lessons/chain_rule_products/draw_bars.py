@@ -46,22 +46,19 @@ def neuron_bars(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> 
          "marker": {"symbol": "circle", "size": 9, "color": figures.INK}},
         figures.labels(*heads, size=14, name="speeds of the layers", xaxis="x5", cliponaxis=False),
     ]  # fmt: skip
-    axis = figures.powers_of_ten_axis(*SPEEDS, step=6) | {"tickangle": 0}
+    axis = figures.powers_of_ten_axis(*SPEEDS, step=6) | {"tickangle": 0, "fixedrange": True}
     columns = {
         f"xaxis{layer + 1 if layer else ''}": axis | {"domain": [left, left + COLUMN], "anchor": "y"}
         for layer, left in enumerate(lefts)
     }
+    columns["xaxis2"] |= {"title": {"text": "|∂C/∂b|, mean over 1000 digits"}}
     return figures.figure(
         traces,
         title={"text": "How fast each neuron learns<br><sub>bars: |∂C/∂b| of six of 30; bold: ‖∂C/∂b‖ of all</sub>"},
         margin={"l": 20, "r": 16, "t": 108, "b": 60},
         **columns,
-        xaxis5={"domain": [0, 1], "range": [0, 1], "visible": False, "anchor": "y"},
+        xaxis5={"domain": [0, 1], "range": [0, 1], "visible": False, "anchor": "y", "fixedrange": True},
         yaxis={"range": ENDS, "visible": False, "fixedrange": True},
-        annotations=[
-            {"xref": "paper", "x": 0.5, "yref": "paper", "y": 0, "yanchor": "top", "yshift": -32,
-             "text": "|∂C/∂b|, mean over 1000 digits"},
-        ],
     )  # fmt: skip
 
 

@@ -26,14 +26,19 @@ def spread(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "go.F
     median, mean = float(data["median"]), float(data["mean"])
     colour = figures.COLOURS[verdict_of_ratio(np.sqrt(median))]
     line = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
+    shown = max(median, 10.0 ** RATIOS[0])
+    average = "<br>\u2002".join(["exact", "average"] if len(data["theory"]) else ["average", "of these"])
+    notes = [
+        (shown, 1.74, f"typical\u2002<br><b>{figures.power_of_ten(median)}</b>\u2002", "bottom left"),
+        (mean, 1.74, f"\u2002{average}<br>\u2002<b>{figures.power_of_ten(mean)}</b>", "bottom right"),
+    ]
     traces = [
         line | {"name": "networks", "x": 10 ** ((edges[1:] + edges[:-1]) / 2), "y": height, "fill": "tozeroy",
                 "fillcolor": figures.band(colour), "line": {"color": colour, "width": 2, "shape": "hvh"}},
         line | {"name": "theory", "x": x, "y": bell, "line": figures.THEORY},
+        figures.labels(*notes, size=14, cliponaxis=False),
     ]  # fmt: skip
     upright = {"type": "line", "yref": "paper", "y0": 0, "y1": 1}
-    shown = max(median, 10.0 ** RATIOS[0])
-    label = {"xref": "x", "yref": "paper", "yanchor": "top"}
     return figures.figure(
         traces,
         title={"text": f"Typical and average network<br><sub>{_subtitle(data)}</sub>"},
@@ -42,12 +47,6 @@ def spread(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "go.F
         shapes=[
             upright | {"x0": shown, "x1": shown, "line": {"color": colour, "width": 3}},
             upright | {"x0": mean, "x1": mean, "line": {"color": figures.MUTED, "width": 1}},
-        ],
-        annotations=[
-            label | {"x": float(np.log10(shown)), "y": 1, "xanchor": "right", "xshift": -6, "align": "right",
-                     "text": f"typical<br><b>{figures.power_of_ten(median)}</b>"},
-            label | {"x": float(np.log10(mean)), "y": 1, "xanchor": "left", "xshift": 6, "align": "left",
-                     "text": f"{_average(data)}<br><b>{figures.power_of_ten(mean)}</b>"},
         ],
     )  # fmt: skip
 

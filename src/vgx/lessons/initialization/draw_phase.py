@@ -44,7 +44,7 @@ def phase_diagram(data: Data, controls: State) -> "go.Figure":
             "colorscale": [[(power + BEYOND) / (2 * BEYOND), colour] for power, colour in COLOURS]}  # fmt: skip
     over = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
     lower = {"type": "scatter", "mode": "lines", "x": DEPTHS, "yaxis": "y2"}
-    edge, hover = lower | {"line": {"width": 0}, "hoverinfo": "skip"}, "%{x} layers: %{y:.2e}<extra></extra>"
+    hover = "%{x} layers: %{y:.2e}<extra></extra>"
     key = np.arange(-LIMIT, LIMIT + 0.1, 0.5)
     traces = [
         heat | {"name": "first layer's gradient over the last one's", "x": np.append(DEPTHS - 1, right),
@@ -57,8 +57,7 @@ def phase_diagram(data: Data, controls: State) -> "go.Figure":
                 "line": {"color": ON_COLOURS, "width": 2.5}},
         heat | {"name": "colours", "x": [right + 0.7, right + 2.5], "y": 10.0 ** np.append(key - 0.25, key[-1] + 0.25),
                 "z": key[:, None], "yaxis": "y2", "hoverinfo": "skip"},
-        edge | {"name": "5th percentile", "y": data["low"]},
-        edge | {"name": "95th percentile", "y": data["high"], "fill": "tonexty", "fillcolor": figures.band(own)},
+        figures.between(DEPTHS, data["low"], data["high"], own, yaxis="y2", name="5 to 95 %"),
         lower | {"name": "median", "y": data["median"], "line": {"color": own, "width": 4}, "hovertemplate": hover},
         lower | {"name": "theory", "y": data["theory"], "line": figures.THEORY, "hovertemplate": "theory, " + hover},
         figures.labels((right, 10.0 ** (13 if falls else -13), f"σ_w = {sigma_w:.3g}: {_ending(data)}", "middle left"),

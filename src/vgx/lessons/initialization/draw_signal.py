@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +18,6 @@ Data = Mapping[str, np.ndarray]
 State = Mapping[str, Any]
 
 SQUARES = (-12, 12)  # powers of ten
-CUTS = (0, 10, 25, DEEPEST)
-"""The heat map in pieces, so that networks of several depths share what is the same in them on the static page."""
-
 CENTRES = np.append(np.insert((BINS[1:-2] + BINS[2:-1]) / 2, 0, -2.2), 2.2).round(1)
 NAMES = {
     "xavier_normal": "Xavier weights",
@@ -40,24 +36,20 @@ def signal_propagation(data: Data, controls: State) -> "go.Figure":
             "showscale": False, "hoverinfo": "skip", "yaxis": "y"}  # fmt: skip
     line = {"type": "scatter", "mode": "lines", "x": layers}
     middle, lower = line | {"yaxis": "y2"}, line | {"yaxis": "y3", "hoverinfo": "skip"}
-    edge = middle | {"line": {"width": 0}, "hoverinfo": "skip"}
     own, hover = figures.COLOURS[verdict], "layer %{x}: %{y:.2e}<extra></extra>"
     above = partial(figures.labels, cliponaxis=False)
     traces = [
-        *(heat | {"name": f"activations of layers {start + 1} to {end}", "x": layers[start:end],
-                  "z": data["counts"][:, start:end]} for start, end in pairwise(CUTS)),
-        edge | {"name": "5th percentile", "y": data["low"]},
-        edge | {"name": "95th percentile", "y": data["high"], "fill": "tonexty", "fillcolor": figures.band(own)},
+        heat | {"name": "activations", "x": layers, "z": data["counts"]},
+        figures.between(layers, data["low"], data["high"], own, yaxis="y2", name="5 to 95 %"),
         middle | {"name": "mean square of z, median", "y": data["median"], "line": {"color": own, "width": 4},
                   "hovertemplate": hover},
         middle | {"name": "theory", "y": data["theory"], "line": figures.THEORY,
                   "hovertemplate": "theory, " + hover},
         lower | {"name": "flat", "y": data["flat"], "line": {"color": colour, "width": 3}},
-        lower | {"name": "exactly 0", "y": data["lost"],
+        lower | {"name": "exactly 0", "y": _any(data["lost"]),
                  "line": {"color": figures.COLOURS[Verdict.VANISHING], "width": 3, "dash": "dot"}},
-        lower | {"name": "overflowed", "y": data["overflowed"],
+        lower | {"name": "overflowed", "y": _any(data["overflowed"]),
                  "line": {"color": figures.COLOURS[Verdict.OVERFLOW], "width": 3, "dash": "dashdot"}},
-        above((1, 2.25, "colour: where a layer’s activations are", "top right")),
         above((1, 10.0 ** (SQUARES[1] - 0.3), f"at layer {depth}: <b>{_ending(data)}</b>", "top right"),
               yaxis="y2"),
         above((1, 1.0, _shares(data), "top right"), yaxis="y3"),
@@ -65,9 +57,10 @@ def signal_propagation(data: Data, controls: State) -> "go.Figure":
     squares = figures.powers_of_ten_axis(*SQUARES, step=6)
     return figures.figure(
         traces,
-        title={"text": f"The signal, layer by layer<br><sub>{controls['precision']}; dashed: theory</sub>"},
+        title={"text": f"The signal, layer by layer<br><sub>{controls['precision']}; colour: share of units; "
+                       "dashed: theory</sub>"},
         height=680,
-        margin={"l": 72, "r": 16, "t": 96, "b": 52},
+        margin={"l": 72, "r": 16, "t": 72, "b": 52},
         xaxis={"range": [0.5, DEEPEST + 0.5], "anchor": "y3", "title": {"text": "layer (input left, output right)"},
                "tickvals": [1, 10, 20, 30, 40, 50]},
         yaxis={"range": [-2.3, 2.3], "domain": [0.64, 1], "tickvals": [-2.2, -1, 0, 1, 2.2],
@@ -77,6 +70,11 @@ def signal_propagation(data: Data, controls: State) -> "go.Figure":
                 "title": {"text": "share"}},
         shapes=[figures.reference_line(1, (0.5, DEEPEST + 0.5), "y2")],
     )  # fmt: skip
+
+
+def _any(shares: np.ndarray) -> np.ndarray:
+    """Return no points if all are 0, which the label says: a line that is not there takes no time."""
+    return shares if shares.any() else np.empty(0)
 
 
 def signal_verdict(data: Data) -> Verdict:

@@ -20,6 +20,7 @@ State = Mapping[str, Any]
 NAMES = {"xavier": "Xavier", "he": "He", "orthogonal": "orthogonal", "pytorch_default": "PyTorch"}
 OPTIMIZER_NAMES = {"sgd": "SGD", "adam": "Adam"}
 DASHES = {"xavier": "dash", "he": "solid", "orthogonal": "dot", "pytorch_default": "dashdot"}
+SAMPLES = {"xavier": "╌╌", "he": "──", "orthogonal": "┈┈", "pytorch_default": "─·"}
 GUESSING = log(10)
 """The loss of a network that gives each of ten classes the same probability."""
 
@@ -66,27 +67,18 @@ def does_it_train(data: Data, controls: State) -> "go.Figure":
     n_seeds, last, data = data["loss"].shape[1], len(epochs) - 1, ranked(data)
     traces = []
     for quantity, axis, bounds in (("loss", "y", (0, 2.6)), ("test_accuracy", "y2", (0, 1))):
-        ends = {}
-        for k, (name, word) in enumerate(words.items()):
-            curves, colour = data[quantity][k], COLOURS[word]
-            highest = np.minimum(curves.max(axis=0), ABOVE)
-            line = {"type": "scatter", "mode": "lines", "x": epochs, "yaxis": axis}
-            edge = line | {"line": {"width": 0}, "hoverinfo": "skip"}
-            middle = np.median(curves, axis=0)
-            traces += [
-                edge | {"name": f"{NAMES[name]}: lowest", "y": curves.min(axis=0)},
-                edge | {"name": f"{NAMES[name]}: highest", "y": highest, "fill": "tonexty",
-                        "fillcolor": figures.band(colour)},
-                line | {"name": NAMES[name], "y": middle, "line": {"color": colour, "width": 3, "dash": DASHES[name]},
-                        "hovertemplate": f"{NAMES[name]}, epoch %{{x}}: %{{y:.3f}}<extra></extra>"},
-            ]  # fmt: skip
-            ends[name] = float(np.clip(middle[np.isfinite(middle)][-1], *bounds))
+        middles = dict(zip(words, np.median(data[quantity], axis=1), strict=True))
+        traces.append(_bands(epochs, data[quantity]) | {"yaxis": axis})
+        traces += [
+            {"type": "scatter", "mode": "lines", "name": NAMES[name], "x": epochs, "y": middles[name], "yaxis": axis,
+             "line": {"color": COLOURS[word], "width": 3, "dash": DASHES[name]},
+             "hovertemplate": f"{NAMES[name]}, epoch %{{x}}: %{{y:.3f}}<extra></extra>"}
+            for name, word in words.items()
+        ]  # fmt: skip
+        ends = {name: float(np.clip(y[np.isfinite(y)][-1], *bounds)) for name, y in middles.items()}
         places = _apart(ends, *bounds)
-        traces.append(
-            figures.labels(*((1.01 * last, places[name], NAMES[name], "middle right") for name in words), yaxis=axis,
-                           cliponaxis=False)
-        )  # fmt: skip
-    traces.append(figures.labels((0.45 * last, GUESSING + 0.06, "guessing", "top right"), size=12))
+        notes = [(1.01 * last, places[name], f"{SAMPLES[name]} {NAMES[name]}", "middle right") for name in words]
+        traces.append(figures.labels(*notes, yaxis=axis, cliponaxis=False))
     rate = f"{OPTIMIZERS[controls['optimizer']] * controls['rate']:.2g}"
     title = f"{controls['depth']} layers of ReLU on MNIST"
     return figures.figure(
@@ -94,13 +86,25 @@ def does_it_train(data: Data, controls: State) -> "go.Figure":
         title={"text": f"{title}<br><sub>{OPTIMIZER_NAMES[controls['optimizer']]}, rate {rate}: median and range of "
                        f"{n_seeds} seeds</sub>"},
         height=560,
-        margin={"l": 64, "r": 100, "t": 72, "b": 52},
+        margin={"l": 64, "r": 124, "t": 72, "b": 52},
         xaxis={"title": {"text": "epoch"}, "range": [0, 1.02 * last], "anchor": "y2", "dtick": 5},
-        yaxis={"title": {"text": "training loss"}, "range": [0, 2.6], "domain": [0.54, 1], "dtick": 1},
+        yaxis={"title": {"text": "training loss"}, "range": [0, 2.6], "domain": [0.54, 1],
+               "tickvals": [0, 1, GUESSING], "ticktext": ["0", "1", "guess"]},
         yaxis2={"title": {"text": "test accuracy"}, "range": [0, 1], "domain": [0, 0.44],
                 "tickvals": [0, 0.5, 1], "ticktext": ["0", "50 %", "100 %"]},
         shapes=[*(figures.reference_line(at, (0, last), axis) for at, axis in ((GUESSING, "y"), (0.1, "y2")))],
     )  # fmt: skip
+
+
+def _bands(epochs: np.ndarray, curves: np.ndarray) -> dict[str, Any]:
+    """Outline from the lowest to the highest seed for each initializer, all in one trace."""
+    ends = np.minimum([curves.max(axis=1), curves.min(axis=1)[:, ::-1]], ABOVE)  # there and back, then lifted
+    outlines = np.pad(np.concatenate(ends, axis=1), ((0, 0), (0, 1)), constant_values=np.nan)
+    return {
+        "type": "scatter", "mode": "none", "name": "lowest to highest", "hoverinfo": "skip", "fill": "toself",
+        "x": np.tile([*epochs, *epochs[::-1], epochs[0]], len(curves)), "y": outlines.ravel(),
+        "fillcolor": figures.band(figures.MUTED),
+    }  # fmt: skip
 
 
 def _apart(ends: Mapping[str, float], low: float, high: float) -> dict[str, float]:

@@ -16,7 +16,6 @@ Data = Mapping[str, np.ndarray]
 State = Mapping[str, Any]
 
 STRETCH = (-2, 3)  # powers of ten
-RULER = 3.0
 NAMES = {
     "normal": "N(0, 1)", "uniform": "U(−1, 1)", "truncated_normal": "truncated N(0, 1)",
     "xavier_normal": "Xavier normal", "xavier_uniform": "Xavier uniform", "he_normal": "He normal",
@@ -26,50 +25,41 @@ NAMES = {
 
 
 def weight_distributions(data: Data, controls: State) -> "go.Figure":
-    """Draw where the weights lie, how they are distributed there, and how their matrix stretches."""
-    low, high = np.clip(data["central"], -RULER, RULER)
+    """Draw how the weights are distributed, and how their matrix stretches."""
     centres, ranks = (EDGES[1:] + EDGES[:-1]) / 2, np.arange(1, len(data["singular"]) + 1)
     has_density = len(data["density"]) > 0
     spread, factor = "standard deviation", f"σ<sub>w</sub> = <b>{number(data['sigma_w'])}</b>"
     if not has_density:
         spread, factor = "every weight is", ""
-    line, ink = {"type": "scatter", "mode": "lines"}, {"color": figures.INK}
+    line, lower = {"type": "scatter", "mode": "lines"}, {"xaxis": "x2", "yaxis": "y2"}
     traces = [
-        line | {"name": "middle 95 % of the weights", "x": [low, high], "y": [0, 0], "cliponaxis": False,
-                "line": ink | {"width": 9}, "hoverinfo": "skip"},
-        {"type": "scatter", "mode": "markers", "name": "all weights equal", "x": [(low + high) / 2], "y": [0],
-         "marker": ink | {"size": 0 if has_density else 13}, "hoverinfo": "skip"},
-        line | {"name": "density of the draw", "x": centres, "y": data["share"], "xaxis": "x2", "yaxis": "y2",
+        line | {"name": "density of the draw", "x": centres, "y": data["share"],
                 "line": {"width": 0, "shape": "hvh"}, "fill": "tozeroy", "fillcolor": figures.band(figures.INK),
                 "hoverinfo": "skip"},  # steps: bars are a node each, which takes milliseconds a move
         line | {"name": "density", "x": PLACES if has_density else np.empty(0), "y": data["density"],
-                "xaxis": "x2", "yaxis": "y2", "line": figures.THEORY, "hoverinfo": "skip"},
-        line | {"name": "singular values", "x": ranks, "y": data["singular"], "xaxis": "x3", "yaxis": "y3",
-                "line": {"color": figures.band(figures.INK), "width": 6},
-                "hovertemplate": "direction %{x}: × %{y:.3g}<extra></extra>"},
-        line | {"name": "large random matrix", "x": ranks, "y": data["predicted"], "xaxis": "x3", "yaxis": "y3",
                 "line": figures.THEORY, "hoverinfo": "skip"},
-        figures.labels((-2.95, 0.9, "weight w", "top right"),
-                       (2.95, 0.9, f"{spread} <b>{number(data['std'])}</b>", "top left"), cliponaxis=False),
-        figures.labels((3.9, 0.74, "grey: this draw" if has_density else "all weights are equal", "bottom left"),
-                       xaxis="x2", yaxis="y2", size=12),
+        line | lower | {"name": "singular values", "x": ranks, "y": data["singular"],
+                        "line": {"color": figures.band(figures.INK), "width": 6},
+                        "hovertemplate": "direction %{x}: × %{y:.3g}<extra></extra>"},
+        line | lower | {"name": "large random matrix", "x": ranks, "y": data["predicted"],
+                        "line": figures.THEORY, "hoverinfo": "skip"},
+        figures.labels((3.9, 0.74, f"{spread} <b>{number(data['std'])}</b>", "bottom left"),
+                       (-3.9, 0.74, "grey: this draw" if has_density else "all weights are equal", "bottom right")),
         figures.labels((N_UNITS, 10.0 ** STRETCH[1] * 0.9, factor, "bottom left"),
-                       (1.5, 0.9, "1: length kept", "bottom right"), xaxis="x3", yaxis="y3"),
+                       (1.5, 0.9, "1: length kept", "bottom right"), **lower),
     ]  # fmt: skip
     return figures.figure(
         traces,
-        title={"text": "The weights of one layer<br><sub>place, shape and effect; dashed: theory</sub>"},
-        height=620,
-        margin={"l": 68, "r": 16, "t": 92, "b": 52},
-        xaxis={"range": [-RULER, RULER], "domain": [0, 1], "anchor": "y", "dtick": 1},
-        yaxis={"range": [-1, 1], "domain": [0.93, 1], "visible": False},
-        xaxis2={"range": [-4, 4], "anchor": "y2", "tickvals": [-3, -2, -1, 0, 1, 2, 3],
-                "title": {"text": "weight, in standard deviations", "standoff": 2}},
-        yaxis2={"range": [0, 0.75], "domain": [0.58, 0.82], "tickvals": [0, 0.2, 0.4], "title": {"text": "density"}},
-        xaxis3={"range": [0, N_UNITS + 1], "anchor": "y3", "title": {"text": "direction, from the most stretched"}},
-        yaxis3={"title": {"text": "stretched by"}, "domain": [0, 0.42],
+        title={"text": "The weights of one layer<br><sub>shape and effect; dashed: theory</sub>"},
+        height=560,
+        margin={"l": 68, "r": 16, "t": 72, "b": 52},
+        xaxis={"range": [-4, 4], "tickvals": [-3, -2, -1, 0, 1, 2, 3],
+               "title": {"text": "weight, in standard deviations", "standoff": 2}},
+        yaxis={"range": [0, 0.75], "domain": [0.62, 1], "tickvals": [0, 0.2, 0.4], "title": {"text": "density"}},
+        xaxis2={"range": [0, N_UNITS + 1], "anchor": "y2", "title": {"text": "direction, from the most stretched"}},
+        yaxis2={"title": {"text": "stretched by"}, "domain": [0, 0.45],
                 **figures.powers_of_ten_axis(*STRETCH, step=1)},
-        shapes=[figures.reference_line(1, (0, N_UNITS + 1), "y3") | {"xref": "x3"}],
+        shapes=[figures.reference_line(1, (0, N_UNITS + 1), "y2") | {"xref": "x2"}],
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ weight_distributions = Lab(
     compute=measure.weight_distributions,
     draw=draw.weight_distributions,
     read=draw.weights_reading,
-    alt="The weights of one layer: a bar on a ruler, their histogram with its density, and the singular values.",
+    alt="The weights of one layer: above, their histogram with its density; below, the singular values.",
 )
 
 signal_propagation = Lab(

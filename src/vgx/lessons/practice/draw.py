@@ -27,17 +27,19 @@ def repeated_factor(data: Mapping[str, np.ndarray], controls: Mapping[str, Any])
     verdict = verdict_of_ratio(left)
     colour = figures.COLOURS[verdict]
     away = (0.9 if left < 1 else 0.1) if exponent else (0.2 if left < 1.5 else 0.05)  # where the line is not
+    axis = POWERS if exponent else LINEAR
+    low, high = axis["range"]
     return figures.figure(
         [{"type": "scatter", "mode": "lines+markers", "x": np.arange(len(data["shown"])),
           "name": "log10 of what is left of 1" if exponent else "what is left of 1",
           "y": data["shown"], "line": {"color": colour, "width": 3}, "marker": {"color": colour, "size": 5},
-          "hovertemplate": "after %{x} factors: %{y:.3g}<extra></extra>"}],
+          "hovertemplate": "after %{x} factors: %{y:.3g}<extra></extra>"},
+         figures.labels((DEEPEST + 0.5, low + away * (high - low), f"1 becomes {_number(left)}: <b>{verdict}</b>",
+                         "middle left"), size=14)],
         title={"text": "One factor, many times<br><sub>what a number of layers leaves of 1</sub>"},
         xaxis={"title": {"text": "factors so far"}, "range": [-1, DEEPEST + 1]},
-        yaxis=POWERS if exponent else LINEAR,
+        yaxis=axis,
         shapes=[figures.reference_line(0 if exponent else 1, (-1, DEEPEST + 1))],
-        annotations=[{"xref": "paper", "yref": "paper", "x": 1, "xanchor": "right", "y": away, "yanchor": "middle",
-                      "text": f"1 becomes {_number(left)}: <b>{verdict}</b>"}],
     )  # fmt: skip
 
 

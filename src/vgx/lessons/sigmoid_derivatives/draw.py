@@ -57,6 +57,11 @@ def activation_and_derivative(data: Data, controls: State) -> "go.Figure":
         "hoverinfo": "skip",
     }
     lower = {"yaxis": "y2"}
+    notes = [
+        (peak, data["maximum"][0], _at_most(data), "top left" if peak == 6 else "top center"),
+        (z, slope, "", "top center"),
+        (-5.95, 0.97, "1: passed on<br>unchanged", "bottom right"),
+    ]
     traces = [
         line | {"name": "φ(z)", "y": data["f"], "hovertemplate": "φ(%{x:.3g}) = %{y:.3g}<extra></extra>"},
         line | {"name": "tangent", "x": data["z"][[0, -1]], "y": data["tangent"][[0, -1]], "hoverinfo": "skip",
@@ -65,9 +70,10 @@ def activation_and_derivative(data: Data, controls: State) -> "go.Figure":
                  "marker": point["marker"] | {"symbol": "triangle-up" if value > HIGHEST else "circle"}},
         line | lower | {"name": "φ′(z)", "y": data["derivative"],
                         "hovertemplate": "φ′(%{x:.3g}) = %{y:.3g}<extra></extra>"},
-        point | lower | {"name": "greatest slope", "x": [peak], "y": [data["maximum"][0]],
-                         "marker": {"color": colour, "size": 14, "symbol": "circle-open", "line": {"width": 2}}},
-        point | lower | {"name": "φ′ at z", "y": [slope]},
+        figures.labels(*notes, name="greatest slope; φ′ at z", mode="markers+text", yaxis="y2", cliponaxis=False) | {
+            "textfont": {"size": [13, 13, 12], "color": [figures.INK, figures.INK, figures.MUTED]},
+            "marker": {"symbol": ["circle-open", "circle", "circle"], "size": [14, 11, 0], "line": {"width": [2, 0, 0]},
+                       "color": [colour, figures.INK, figures.INK]}},
     ]  # fmt: skip
     return figures.figure(
         traces,
@@ -81,12 +87,6 @@ def activation_and_derivative(data: Data, controls: State) -> "go.Figure":
             figures.reference_line(1, (-6, 6), "y2"),
             {"type": "line", "x0": z, "x1": z, "yref": "paper", "y0": 0, "y1": 1, "layer": "between",
              "line": THIN | {"dash": "dot"}},
-        ],
-        annotations=[
-            {"xref": "paper", "x": 0, "xanchor": "left", "xshift": 4, "yref": "y2", "y": 1, "yanchor": "top",
-             "align": "left", "text": "1: passed on<br>unchanged", "font": {"color": figures.MUTED, "size": 12}},
-            {"x": peak, "xanchor": "right" if peak == 6 else "center", "yref": "y2", "y": data["maximum"][0],
-             "yanchor": "bottom", "yshift": 8, "text": _at_most(data), "font": {"color": colour}},
         ],
     )  # fmt: skip
 
@@ -126,26 +126,22 @@ def saturation(data: Data, controls: State) -> "go.Figure":
     """Draw where the pre-activations of a layer lie under φ, and below it how steep φ is there."""
     colour = figures.ACTIVATIONS[controls["activation"]]
     is_flat = data["log_slope"] < np.log10(SATURATED_BELOW)
-    bars = {"type": "bar", "width": 0.22, "yaxis": "y2", "xaxis": "x2",
-            "hovertemplate": "10^%{x:.1f}: %{y:.1%}<extra></extra>"}  # fmt: skip
     traces = [
         {"type": "scatter", "mode": "lines", "name": "density of z, ratio to its peak", "x": data["z"],
          "y": data["density"], "yaxis": "y3", "fill": "tozeroy", "fillcolor": figures.band(figures.THEORY["color"]),
          "line": {"color": figures.MUTED, "width": 1.5}, "hoverinfo": "skip"},
         {"type": "scatter", "mode": "lines", "name": "φ(z)", "x": data["z"], "y": data["f"],
          "line": {"color": colour, "width": 4}, "hovertemplate": "φ(%{x:.3g}) = %{y:.3g}<extra></extra>"},
-        bars | {"name": "log₁₀ |φ′| below 0.01", "x": data["log_slope"][is_flat], "y": data["share"][is_flat],
-                "marker": {"color": VANISHING}},
-        bars | {"name": "log₁₀ |φ′|, 0.01 and more", "x": data["log_slope"][~is_flat], "y": data["share"][~is_flat],
-                "marker": {"color": colour}},
+        {"type": "bar", "name": "log₁₀ |φ′|", "x": data["log_slope"], "y": data["share"], "width": 0.22,
+         "yaxis": "y2", "xaxis": "x2", "marker": {"color": np.where(is_flat, VANISHING, colour).tolist()},
+         "hovertemplate": "10^%{x:.1f}: %{y:.1%}<extra></extra>"},
         figures.labels(
             (SLOPE_EDGES[0] + 0.05, 0.99, f"{_percent(data['saturated'])} below 0.01", "top right"),
             (SLOPE_EDGES[-1] - 0.05, 0.99, f"E[φ′²] = {_number(data['mean_square'])}", "top left"),
             xaxis="x2", yaxis="y2", cliponaxis=False,
         ),
     ]  # fmt: skip
-    zone = {"type": "rect", "yref": "y3", "y0": 0, "y1": 1.25, "layer": "below", "line": {"width": 0}}
-    zone |= {"fillcolor": figures.band(VANISHING)}
+    zones = "".join(f"M{start:.3f},0V1.25H{end:.3f}V0Z" for start, end in zip(*_saturated(data), strict=True))
     return figures.figure(
         traces,
         title={"text": "Saturation of a layer<br><sub>above: z (grey) under φ; blue: saturated</sub>"},
@@ -159,12 +155,18 @@ def saturation(data: Data, controls: State) -> "go.Figure":
                 "tickvals": [0, 0.5, 1], "ticktext": ["0", "50 %", "100 %"]},
         yaxis3={"range": [0, 1.25], "overlaying": "y", "visible": False},
         shapes=[
-            zone | {"x0": Z_SHOWN[0], "x1": data["awake"][0]},
-            zone | {"x0": data["awake"][1], "x1": Z_SHOWN[-1]},
+            {"type": "path", "path": zones, "yref": "y3", "layer": "below", "line": {"width": 0},
+             "fillcolor": figures.band(VANISHING)},
             {"type": "line", "xref": "x2", "x0": -2, "x1": -2, "yref": "y2", "y0": 0, "y1": 1, "layer": "between",
              "line": THIN},
         ],
     )  # fmt: skip
+
+
+def _saturated(data: Data) -> tuple[list[float], list[float]]:
+    """Return where the two zones start and end in which φ is flat."""
+    low, high = data["awake"]
+    return [Z_SHOWN[0], high], [low, Z_SHOWN[-1]]
 
 
 def _percent(share: float) -> str:
@@ -187,8 +189,7 @@ def saturation_reading(data: Data, controls: State) -> str:
 # ------------------------------------------------------------------------------------------------ many layers
 
 FLOOR, CEILING = -40, 5
-SMALLEST = 1e-300
-"""Drawn for what is smaller, and for 0, so that the line is seen to leave the axis."""
+SMALLEST = figures.SMALLEST
 
 
 def derivative_product(data: Data, controls: State) -> "go.Figure":
@@ -197,17 +198,19 @@ def derivative_product(data: Data, controls: State) -> "go.Figure":
     colour = figures.COLOURS[verdict]
     lines = {name: np.maximum(np.insert(data[name], 0, 1.0), SMALLEST) for name in ("low", "high", "bound", "median")}
     line = {"type": "scatter", "mode": "lines", "x": np.arange(depth + 1)}
-    edge = line | {"line": {"width": 0}, "hoverinfo": "skip"}
     hover = "%{x} slopes: %{y:.2e}<extra></extra>"
-    traces = [
-        edge | {"name": "5th percentile", "y": lines["low"]},
-        edge | {"name": "95th percentile", "y": lines["high"], "fill": "tonexty", "fillcolor": figures.band(colour)},
-        line | {"name": "bound", "y": lines["bound"], "line": figures.THEORY, "hovertemplate": "bound, " + hover},
-        line | {"name": "median", "y": lines["median"], "hovertemplate": hover, "line": {"color": colour, "width": 4}},
-    ]  # fmt: skip
     steepest = data["bound"][0]
     bound = {0.25: "4⁻ᴸ", 1.0: "1"}.get(steepest, f"{steepest:.3g}ᴸ")
-    note = {"xref": "paper", "y": 0, "yanchor": "bottom", "font": {"color": figures.MUTED, "size": 12}}
+    traces = [
+        figures.between(line["x"], lines["low"], lines["high"], colour, name="5 to 95 %"),
+        line | {"name": "bound", "y": lines["bound"], "line": figures.THEORY, "hovertemplate": "bound, " + hover},
+        line | {"name": "median", "y": lines["median"], "hovertemplate": hover, "line": {"color": colour, "width": 4}},
+        figures.labels(
+            (DEEPEST + 0.5, 1.0, "1: passed on unchanged", "bottom left" if steepest > 1 else "top left"),
+            (0.5, 3.0, f"dashed: at most {bound}", "top right"),
+            _end_label(lines["median"], verdict),
+        ) | {"textfont": {"size": [12, 12, 14], "color": [figures.MUTED, figures.MUTED, figures.INK]}},
+    ]  # fmt: skip
     return figures.figure(
         traces,
         title={"text": "Product of the slopes<br><sub>slopes only, weights left out; median, 5–95 %</sub>"},
@@ -215,26 +218,16 @@ def derivative_product(data: Data, controls: State) -> "go.Figure":
         yaxis={"title": {"text": "product of |φ′|, ratio passed on"},
                **figures.powers_of_ten_axis(FLOOR, CEILING, step=10)},
         shapes=[figures.reference_line(1, (0, DEEPEST + 1))],
-        annotations=[
-            note | {"x": 1, "xanchor": "right", "text": "1: passed on unchanged",
-                    "yanchor": "top" if steepest > 1 else "bottom"},
-            note | {"x": 0, "xanchor": "left", "xshift": 4, "yshift": 8,
-                    "text": f"dashed: at most {bound}"},
-            _end_label(lines["median"], verdict),
-        ],
     )  # fmt: skip
 
 
-def _end_label(median: np.ndarray, verdict: Verdict) -> dict[str, Any]:
+def _end_label(median: np.ndarray, verdict: Verdict) -> tuple[float, float, str, str]:
     """Label the line where it ends or leaves the axis, on the side where there is room."""
     height = np.log10(median)
     end = int(np.argmax(height < FLOOR)) if height[-1] < FLOOR else len(median) - 1
     is_long = end > DEEPEST / 2
-    return {
-        "x": end, "xanchor": "right" if is_long else "left", "xshift": -8 if is_long else 8,
-        "y": max(height[end], FLOOR + 3), "yanchor": "top" if is_long else "middle",
-        "text": f"median: <b>{verdict}</b>",
-    }  # fmt: skip
+    place = "bottom left" if is_long else "middle right"
+    return end - 0.5 if is_long else end + 0.5, 10.0 ** max(height[end], FLOOR + 3), f"median: <b>{verdict}</b>", place
 
 
 def _verdict(data: Data) -> Verdict:

@@ -1,6 +1,6 @@
 """Nielsen's four accuracies: what lesson 00 draws and says about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,34 +15,33 @@ if TYPE_CHECKING:
 TICKS = (10, 50, 80, 90, 95, 97)  # percent right, on an axis of the logarithm of what is wrong
 FINAL = (94, 97.6)  # percent right that the right panel shows
 HALF_TICK = 0.3  # of the distance between two depths
+HALF_STROKE = 0.004  # percent
+CORNERS = np.array([[-1, 1, 1, -1, np.nan], [-1, -1, 1, 1, np.nan]])
 COLOURS = (figures.ACTIVATIONS["sigmoid"], figures.SECOND)
 
 
 def accuracies(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "go.Figure":
-    """Draw the runs of two depths by epoch, and beside them where the runs of all four depths end."""
+    """Draw median and range of two depths by epoch, and beside them where the runs of all four depths end."""
     depths = [controls["hidden"], controls["against"]]
     runs = [data["first"], data["second"] if depths[1] != depths[0] else np.full_like(data["second"], np.nan)]
     final, n_seeds = data["final"], data["final"].shape[1]
+    colours = [COLOURS[depths.index(depth)] if depth in depths else figures.INK for depth in HIDDEN]
     traces = [
-        *(_runs(run, colour) for run, colour in zip(runs, COLOURS, strict=True)),
+        *(_range(run, colour) for run, colour in zip(runs, COLOURS, strict=True)),
         *(_median(run, colour) for run, colour in zip(runs, COLOURS, strict=True)),
-        _ticks(HIDDEN, final, "ends") | {"opacity": 0.6, "line": {"color": figures.MUTED, "width": 1}},
-        *(
-            _ticks([depth], run[None, :, -1], "ends") | {"line": {"color": colour, "width": 1.5}}
-            for depth, run, colour in zip(depths, runs, COLOURS, strict=True)
-        ),
-        _ticks(HIDDEN, np.median(final, axis=1, keepdims=True), "medians") | {
-            "line": {"color": figures.INK, "width": 3}},
-        {"type": "scatter", "mode": "markers", "xaxis": "x2", "yaxis": "y2", "name": "Nielsen", "x": HIDDEN,
-         "y": list(PUBLISHED.values()), "hovertemplate": "Nielsen: %{y:.2f} %<extra></extra>",
-         "marker": {"size": 11, "symbol": "diamond-open", "color": figures.INK, "line": {"width": 2.5}}},
+        _ends(final),
+        {"type": "scatter", "mode": "markers", "xaxis": "x2", "yaxis": "y2", "name": "median, and Nielsen",
+         "x": [*HIDDEN, *HIDDEN], "y": [*np.median(final, axis=1), *PUBLISHED.values()],
+         "text": ["median"] * 4 + ["Nielsen"] * 4, "hovertemplate": "%{text}: %{y:.2f} %<extra></extra>",
+         "marker": {"size": [24] * 4 + [11] * 4, "symbol": ["line-ew-open"] * 4 + ["diamond-open"] * 4,
+                    "color": [*colours, *[figures.INK] * 4], "line": {"width": [4] * 4 + [2.5] * 4}}},
         figures.labels(*_labels(depths), mode="markers+text",
                        marker={"color": COLOURS, "size": 10, "symbol": "square"}),
     ]  # fmt: skip
     return figures.figure(
         traces,
         title={"text": "Nielsen’s networks on MNIST<br><sub>"
-               f"{n_seeds} runs and their median; right: the end, ◇ Nielsen’s</sub>"},
+               f"{n_seeds} runs: median, range; right: the end, ◇ Nielsen’s</sub>"},
         height=460,
         margin={"l": 56, "r": 12, "t": 64, "b": 56},
         xaxis={"range": [0, EPOCHS], "domain": [0, 0.54], "tickvals": [0, 10, 20, 30], "title": {"text": "epochs"}},
@@ -54,23 +53,17 @@ def accuracies(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "
     )  # fmt: skip
 
 
-def _runs(run: np.ndarray, colour: str) -> dict[str, Any]:
-    """Draw all runs as one line, lifted between them: a tenth of the work of twenty."""
-    wrong = np.pad(100 - run, ((0, 0), (0, 1)), constant_values=np.nan)
-    epochs = np.tile(np.arange(wrong.shape[1]), len(wrong))
-    return {
-        "type": "scatter", "mode": "lines", "name": "runs", "x": epochs, "y": wrong.ravel(), "hoverinfo": "skip",
-        "opacity": 0.35, "line": {"color": colour, "width": 1},
-    }  # fmt: skip
+def _range(run: np.ndarray, colour: str) -> dict[str, Any]:
+    wrong = 100 - run
+    return figures.between(np.arange(wrong.shape[1]), wrong.min(axis=0), wrong.max(axis=0), colour, name="range")
 
 
-def _ticks(depths: Sequence[int], accuracies: np.ndarray, name: str) -> dict[str, Any]:
-    """Draw a short line at each accuracy of each depth: one path, where dots would be as many as runs."""
-    ends = np.array([-HALF_TICK, HALF_TICK, np.nan])
-    x = np.asarray(depths, dtype=float)[:, None, None] + ends
+def _ends(final: np.ndarray) -> dict[str, Any]:
+    """Draw a stroke at the end of each run: thin boxes, all of them one path, where lines or dots would be 80."""
+    x, y = np.array(HIDDEN)[:, None, None] + HALF_TICK * CORNERS[0], final[..., None] + HALF_STROKE * CORNERS[1]
     return {
-        "type": "scatter", "mode": "lines", "xaxis": "x2", "yaxis": "y2", "name": name, "hoverinfo": "skip",
-        "x": np.broadcast_to(x, (*accuracies.shape, 3)).ravel(), "y": np.repeat(accuracies.ravel(), 3),
+        "type": "scatter", "mode": "none", "xaxis": "x2", "yaxis": "y2", "name": "ends", "hoverinfo": "skip",
+        "fill": "toself", "fillcolor": figures.MUTED, "x": np.broadcast_to(x, y.shape).ravel(), "y": y.ravel(),
     }  # fmt: skip
 
 

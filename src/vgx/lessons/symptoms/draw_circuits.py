@@ -63,16 +63,24 @@ def _places(data: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _path(x: np.ndarray, y: np.ndarray, wires: np.ndarray) -> dict[str, np.ndarray]:
-    """Join all wires of a gate into one line, there and back, so that only gates need a gap between them."""
-    xs: list[float] = []
-    ys: list[float] = []
-    for gate in np.unique(wires[:, 1]):
-        for source in wires[wires[:, 1] == gate, 0]:
-            xs += [x[source], x[gate]]
-            ys += [y[source], y[gate]]
-        xs.append(np.nan)
-        ys.append(np.nan)
-    return {"x": np.array(xs), "y": np.array(ys)}
+    """Walk along all wires, there and back, without a gap where they are connected: each part would cost a node."""
+    ways: dict[int, list[int]] = {}
+    for source, gate in wires.tolist():
+        ways.setdefault(source, []).append(gate)
+        ways.setdefault(gate, []).append(source)
+    walk: list[int] = []
+    for start in ways:
+        trail = [start] if ways[start] else []
+        walk += [-1] * bool(trail and walk) + trail
+        while trail:
+            here = trail[-1]
+            if ways[here]:
+                trail.append(ways[here].pop())
+                ways[trail[-1]].remove(here)
+            else:
+                trail.pop()
+            walk += trail[-1:]
+    return {"x": np.append(x, np.nan)[walk], "y": np.append(y, np.nan)[walk]}
 
 
 def _growth(controls: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ MOST_HIDDEN = 4
 POWERS = (-6, 0)  # of ten, on the axis of speeds
 APART = 0.3  # powers of ten between two labels, at least
 N_BINS = 13
+HALF_STROKE = 0.02  # of the distance between two layers
 COLOUR = figures.ACTIVATIONS["sigmoid"]
 
 
@@ -25,27 +26,24 @@ def learning_speeds(data: Mapping[str, np.ndarray], controls: Mapping[str, Any])
     start, hidden = data["start"], data["start"].shape[1]
     layers = np.arange(1, hidden + 1)
     low, median, high = np.percentile(start, [5, 50, 95], axis=0)
-    dots = {"type": "scatter", "mode": "markers", "hoverinfo": "skip"}
-    strokes = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
-    speeds = np.full((len(data["epochs"]), MOST_HIDDEN), np.nan)
-    speeds[:, :hidden] = data["speeds"]
-    line = {"type": "scatter", "mode": "lines", "xaxis": "x2", "x": data["epochs"]}
-    hover = "after %{x} epochs: %{y:.2g}"
+    published = PUBLISHED_SPEEDS.get(hidden, [np.nan] * hidden)
+    filled = {"type": "scatter", "mode": "none", "fill": "toself", "hoverinfo": "skip"}  # all in one path
+    behind = np.pad(data["speeds"][:, 1:].T, ((0, 0), (0, 1)), constant_values=np.nan)
+    line, hover = {"type": "scatter", "mode": "lines", "xaxis": "x2"}, "after %{x} epochs: %{y:.2g}<extra></extra>"
     traces = [
-        strokes | _violins(np.log10(start)) | {"name": "draws", "fill": "toself", "fillcolor": figures.band(COLOUR),
-                                               "line": {"color": COLOUR, "width": 1}},
-        strokes | {"name": "5 to 95 %", "line": {"color": figures.INK, "width": 1.5},
-                   "x": np.stack([layers, layers, np.full(hidden, np.nan)], axis=1).ravel(),
-                   "y": np.stack([low, high, np.full(hidden, np.nan)], axis=1).ravel()},
-        dots | {"name": "median", "x": layers, "y": median, "marker": {"size": 6, "color": figures.INK}},
-        dots | {"name": "Nielsen", "x": layers, "y": np.array(PUBLISHED_SPEEDS.get(hidden, [np.nan])),
-                "marker": {"size": 12, "symbol": "diamond-open", "color": figures.INK, "line": {"width": 2.5}}},
-        *(
-            line | {"name": f"layer {n + 1}", "y": speeds[:, n],
-                    "line": {"color": COLOUR, "width": 4} if n == 0 else {"color": figures.MUTED, "width": 2},
-                    "hovertemplate": f"layer {n + 1} {hover}<extra></extra>"}
-            for n in range(MOST_HIDDEN)
-        ),
+        filled | _violins(np.log10(start)) | {"name": "draws", "fillcolor": figures.band(COLOUR)},
+        filled | {"name": "5 to 95 %", "fillcolor": figures.INK,
+                  "x": (layers[:, None] + HALF_STROKE * np.array([-1, -1, 1, 1, np.nan])).ravel(),
+                  "y": np.stack([low, high, high, low, np.full(hidden, np.nan)], axis=1).ravel()},
+        {"type": "scatter", "mode": "markers", "hoverinfo": "skip", "name": "median, and Nielsen",
+         "x": np.tile(layers, 2), "y": np.append(median, published),
+         "marker": {"size": [6] * hidden + [12] * hidden, "color": figures.INK, "opacity": 1,
+                    "line": {"width": 2.5, "color": figures.INK},
+                    "symbol": ["circle"] * hidden + ["diamond-open"] * hidden}},
+        line | {"name": "layer 1", "x": data["epochs"], "y": data["speeds"][:, 0],
+                "line": {"color": COLOUR, "width": 4}, "hovertemplate": f"layer 1 {hover}"},
+        line | {"name": "layers behind", "x": np.tile([*data["epochs"], np.nan], hidden - 1), "y": behind.ravel(),
+                "line": {"color": figures.MUTED, "width": 2}, "hovertemplate": hover},
         _names(data["speeds"][-1]),
     ]  # fmt: skip
     return figures.figure(

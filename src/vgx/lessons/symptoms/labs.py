@@ -88,5 +88,5 @@ accuracies = Lab(
         answer=draw.wins_in_percent,
         at={"hidden": 3, "against": 4},
     ),
-    alt="Left, lines: percent right by epoch, 20 runs of two depths. Right, strokes: all ends; diamonds: Nielsen’s.",
+    alt="Left, percent right by epoch: median and range of two depths. Right, strokes: all ends; diamonds: Nielsen’s.",
 )
