@@ -184,11 +184,13 @@ def test_the_figure_shows_what_was_measured():
     figure = draw.branch_scale(data, {"way": "branch_/√L", "blocks": 10, "activation": "relu"})
     traces = {trace.name: trace for trace in figure.data}
     passed = traces["variance, median"].x
-    assert (passed[0], passed[-1], len(figure.data)) == (0, 10, 8)
+    assert (passed[0], passed[-1], len(figure.data)) == (0, 10, 7)
     np.testing.assert_array_equal(traces["variance, median"].y, data["variance"][1, passed])
     np.testing.assert_array_equal(traces["gradient, theory"].y, data["gradient_theory"][passed])
     assert figure.layout.title.text.startswith("One block: z + F(z)/√L<br>")
-    assert "after 10 blocks: " in str(figure.data[3].text)
+    upper, lower = figure.data[-1].text
+    assert upper.startswith("after 10 blocks: ")
+    assert "at the stream’s start: " in lower
     found = reading("branch_/√L", 10, "relu")
     assert found.startswith("10 blocks of z + F(z)/√L, relu: the variance of the stream goes from 1 to ")
     assert found.endswith("(theory: 2.59): healthy.")

@@ -107,7 +107,7 @@ def test_the_figure_shows_what_was_measured():
     np.testing.assert_array_equal(traces["signal, plain"].y, data["signal"][0, 1, layers - 1])
     np.testing.assert_array_equal(traces["gradient, theory"].y[: len(layers)], data["gradient_theory"][0, layers - 1])
     assert np.isnan(traces["signal, theory"].y[len(layers)])
-    texts = [trace.text[0] for trace in figure.data if trace.mode == "text"]
+    texts = traces["labels"].text
     assert texts[0] == "··· plain, at layer 1: 10⁻¹², <b>vanishing</b><br>— with skips, at layer 1: 1.3, <b>healthy</b>"
     assert "— with skips, at layer 20: 2.8" in texts[1]
     assert draw.highway_reading(data, controls) == (
@@ -121,7 +121,7 @@ def test_axes_stay_and_traces_are_few():
     figures = [state(*given)[2] for given in ((5, 4.0, "relu", 1.0), (50, 0.25, "gelu", 0.1))]
     for name in ("xaxis", "yaxis", "yaxis2"):
         assert figures[0].layout[name].range == figures[1].layout[name].range
-    assert {len(figure.data) for figure in figures} == {10}
+    assert {len(figure.data) for figure in figures} == {9}
 
 
 def test_a_signal_below_float32_is_dead():

@@ -30,12 +30,12 @@ def learning_rate_kills(data: Data, controls: State) -> "go.Figure":
     """Draw by learning rate the share of dead units and the training loss, medians and ranges over the seeds."""
     colour, n_seeds = figures.ACTIVATIONS[controls["activation"]], data["loss"].shape[1]
     gone = np.mean(~np.isfinite(data["loss"]), axis=1)
-    line = {"type": "scatter", "mode": "lines+markers", "x": LEARNING_RATES}
-    own = {"line": {"color": colour, "width": 3}, "marker": {"size": 7, "color": colour}}
+    line = {"type": "scatter", "mode": "lines", "x": LEARNING_RATES}
+    own = {"line": {"color": colour, "width": 3}}
     lower = {"yaxis": "y2"}
     traces = [
         _band(data["dead"], colour),
-        line | {"mode": "lines", "name": "z < 0 on every digit", "y": _median(data["negative"]),
+        line | {"name": "z < 0 on every digit", "y": _median(data["negative"]),
                 "line": {"color": figures.INK, "width": 2, "dash": "dot"},
                 "hovertemplate": "rate %{x}: %{y:.1%} of the units negative on every digit<extra></extra>"},
         line | own | {"name": "dead", "y": _median(data["dead"]),
@@ -47,7 +47,6 @@ def learning_rate_kills(data: Data, controls: State) -> "go.Figure":
         _band(_shown(data["loss"]), colour) | lower,
         line | own | lower | {"name": "loss", "y": _median(_shown(data["loss"])),
                               "hovertemplate": "rate %{x}: loss %{y:.3g}<extra></extra>"},
-        figures.labels((1.05 * ENDS[0], CHANCE, "guessing", "top right"), size=12, **lower),
     ]  # fmt: skip
     name = f"{TRAINED[controls['activation']]} with {OPTIMIZERS[controls['optimizer']]}"
     when = "at the start" if controls["epoch"] == 0 else _epochs(controls["epoch"])
@@ -61,7 +60,9 @@ def learning_rate_kills(data: Data, controls: State) -> "go.Figure":
                                                            "title": {"text": "learning rate"}},
         yaxis={"range": [-0.03, 1.03], "domain": [0.53, 1], "tickvals": [0, 0.5, 1],
                "ticktext": ["0", "50 %", "100 %"], "title": {"text": "units dead"}},
-        yaxis2=figures.powers_of_ten_axis(*LOSSES, step=2) | {"domain": [0, 0.45], "title": {"text": "training loss"}},
+        yaxis2={"type": "log", "range": LOSSES, "tickvals": [1e-4, 1e-2, CHANCE, 1e2, 1e4],
+                "ticktext": ["10⁻⁴", "10⁻²", "guessing", "10²", "10⁴"], "domain": [0, 0.45],
+                "title": {"text": "training loss"}},
         shapes=[figures.reference_line(CHANCE, ENDS, "y2")],
     )  # fmt: skip
 
@@ -117,11 +118,7 @@ def _band(values: np.ndarray, colour: str) -> dict[str, Any]:
     some = np.isfinite(values).any(axis=1)
     rates = np.array(LEARNING_RATES)[some]
     low, high = np.nanmin(values[some], axis=1), np.nanmax(values[some], axis=1)
-    return {
-        "type": "scatter", "mode": "lines", "name": "range", "fill": "toself", "hoverinfo": "skip",
-        "fillcolor": figures.band(colour), "line": {"width": 0},
-        "x": np.append(rates, rates[::-1]), "y": np.append(low, high[::-1]),
-    }  # fmt: skip
+    return figures.between(rates, low, high, colour, name="range")
 
 
 def _percent(share: float) -> str:

@@ -32,7 +32,8 @@ BLOCKS = {
 def branch_scale(data: Data, controls: State) -> "go.Figure":
     """Draw how the variance of the stream grows with each block, and its squared gradient on the way back."""
     blocks = data["variance"].shape[-1] - 1
-    passed, traces = np.unique((blocks * np.linspace(0, 1, POINTS) ** 1.5).round().astype(int)), []
+    passed = np.unique((blocks * np.linspace(0, 1, POINTS) ** 1.5).round().astype(int))
+    traces, captions = [], []
     for quantity, axis, end, where in (("variance", "y", -1, f"after {blocks} blocks"),
                                        ("gradient", "y2", 0, "at the stream’s start")):  # fmt: skip
         low, median, high = data[quantity][:, passed]
@@ -40,18 +41,17 @@ def branch_scale(data: Data, controls: State) -> "go.Figure":
         line = {"type": "scatter", "mode": "lines", "yaxis": axis, "x": passed}
         hover = f"{quantity} after %{{x}} blocks: %{{y:.3g}}<extra></extra>"
         traces += [
-            line | {"name": f"{quantity}, 5–95 %", "x": np.concatenate([passed, passed[::-1]]),
-                    "y": np.concatenate([low, high[::-1]]), "fill": "toself", "fillcolor": figures.band(colour),
-                    "line": {"width": 0}, "hoverinfo": "skip"},
+            figures.between(passed, low, high, colour, name=f"{quantity}, 5–95 %", yaxis=axis),
             line | {"name": f"{quantity}, median", "y": median, "line": {"color": colour, "width": 4},
                     "hovertemplate": hover},
             line | {"name": f"{quantity}, theory", "y": data[f"{quantity}_theory"][passed], "line": figures.THEORY,
                     "hovertemplate": "theory, " + hover},
-            figures.labels((0, 10.0 ** (POWERS[1] - 0.06),
-                            f"{where}: {_number(data[quantity][1, end])}, <b>{verdict}</b>", "top right"), yaxis=axis,
-                           cliponaxis=False),
         ]  # fmt: skip
-    across, powers = (-0.5, MOST_BLOCKS + 0.5), figures.powers_of_ten_axis(*POWERS, step=1)
+        captions.append(f"{where}: {_number(data[quantity][1, end])}, <b>{verdict}</b>")
+    above, below = ((0, 10.0 ** (POWERS[1] - 0.06), captions[0], "top right"),  # below the upper panel, over the lower
+                    (0, 10.0 ** (POWERS[0] + 0.06), f"<br>{captions[1]}", "bottom right"))  # fmt: skip
+    traces.append(figures.labels(above, below, cliponaxis=False))
+    across, powers = (-0.5, MOST_BLOCKS + 0.5), figures.powers_of_ten_axis(*POWERS, step=2)
     return figures.figure(
         traces,
         title={"text": f"One block: {BLOCKS[controls['way']]}<br><sub>{N_NETS} networks: median, 5–95 %; dashed: "
@@ -59,9 +59,9 @@ def branch_scale(data: Data, controls: State) -> "go.Figure":
         height=600,
         margin={"l": 72, "r": 16, "t": 96, "b": 52},
         xaxis={"title": {"text": "blocks passed (input: 0)"}, "range": list(across), "anchor": "y2",
-               "tickvals": [0, 10, 20, 30, 40, 50]},
-        yaxis=powers | {"domain": [0.56, 1], "title": {"text": "variance of z"}},
-        yaxis2=powers | {"domain": [0, 0.44], "title": {"text": "gradient², ratio to last"}},
+               "tickvals": [0, 25, 50]},
+        yaxis=powers | {"domain": [0.545, 1], "title": {"text": "variance of z"}},
+        yaxis2=powers | {"domain": [0, 0.455], "title": {"text": "gradient², ratio to last"}},
         shapes=[figures.reference_line(1, across, axis) for axis in ("y", "y2")],
     )  # fmt: skip
 

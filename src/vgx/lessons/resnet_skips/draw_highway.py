@@ -28,7 +28,7 @@ def gradient_highway(data: Data, controls: State) -> "go.Figure":
     """Draw gradient and signal by layer: dotted the plain networks, solid those with skips, dashed the theory."""
     depth = data["gradient"].shape[-1]
     layers = np.unique(np.linspace(1, depth, POINTS).round().astype(int))
-    traces = []
+    traces, captions = [], []
     for quantity, axis, where in (("gradient", "y", "at layer 1"), ("signal", "y2", f"at layer {depth}")):
         verdicts, ends = highway_verdicts(data, quantity), _ends(data, quantity)
         lines, predicted = data[quantity][..., layers - 1], data[f"{quantity}_theory"][:, layers - 1]
@@ -45,10 +45,12 @@ def gradient_highway(data: Data, controls: State) -> "go.Figure":
               for (_, median, _), name, verdict, style in zip(lines, NAMES, verdicts, STYLES, strict=True)),
             both | {"name": f"{quantity}, theory", "x": _in_turn(layers, layers), "y": _in_turn(*predicted),
                     "line": figures.THEORY},
-            figures.labels((1, 10.0 ** (LIMIT - 0.4), _caption(where, ends, verdicts), "top right"), yaxis=axis,
-                           cliponaxis=False),
         ]  # fmt: skip
-    across, powers = (0.5, DEEPEST + 0.5), figures.powers_of_ten_axis(-LIMIT, LIMIT, step=5)
+        captions.append(_caption(where, ends, verdicts))
+    above, below = ((1, 10.0 ** (LIMIT - 0.4), captions[0], "top right"),  # below the upper panel, over the lower one
+                    (1, 10.0 ** (0.4 - LIMIT), f"<br>{captions[1]}", "bottom right"))  # fmt: skip
+    traces.append(figures.labels(above, below, cliponaxis=False))
+    across, powers = (0.5, DEEPEST + 0.5), figures.powers_of_ten_axis(-LIMIT, LIMIT, step=10)
     return figures.figure(
         traces,
         title={"text": f"Plain and residual, the same weights<br><sub>{N_NETS} networks: median, 5–95 %; dashed: "
@@ -56,9 +58,9 @@ def gradient_highway(data: Data, controls: State) -> "go.Figure":
         height=640,
         margin={"l": 72, "r": 16, "t": 112, "b": 52},
         xaxis={"title": {"text": "layer (input left, output right)"}, "range": list(across), "anchor": "y2",
-               "tickvals": [1, 10, 20, 30, 40, 50]},
-        yaxis=powers | {"domain": [0.57, 1], "title": {"text": "gradient, ratio to last"}},
-        yaxis2=powers | {"domain": [0, 0.43], "title": {"text": "signal (rms of z)"}},
+               "tickvals": [1, 20, 50]},
+        yaxis=powers | {"domain": [0.555, 1], "title": {"text": "gradient, ratio to last"}},
+        yaxis2=powers | {"domain": [0, 0.445], "title": {"text": "signal (rms of z)"}},
         shapes=[figures.reference_line(1, across, axis) for axis in ("y", "y2")],
     )  # fmt: skip
 

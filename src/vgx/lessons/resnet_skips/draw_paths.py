@@ -25,17 +25,16 @@ def paths(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "go.Fi
     data = {name: array[lengths] for name, array in data.items() if name != "whole"}
     line = {"type": "scatter", "mode": "lines", "x": lengths}
     below = line | {"yaxis": "y2"}
-    around = np.append(lengths, lengths[::-1])
-    band = {"x": around, "line": {"width": 0}, "fill": "toself", "fillcolor": figures.band(colour), "hoverinfo": "skip"}
-    median = {"line": {"color": colour, "width": 4}, "mode": "lines+markers", "marker": {"size": 6}}
+    median = {"line": {"color": colour, "width": 4}}
     hover = "length %{x}: %{y:.3f}<extra></extra>"
     traces = [
-        line | band | {"name": "5 to 95 %", "y": np.append(data["high"], data["low"][::-1])},
+        figures.between(lengths, data["low"], data["high"], colour, name="5 to 95 %"),
         line | median | {"name": "share", "y": data["median"], "hovertemplate": hover},
         line | {"name": "binomial law", "y": data["binomial"], "hoverinfo": "skip",
                 "line": {"color": figures.MUTED, "width": 1.5, "dash": "dot"}},
         line | {"name": "theory", "y": data["law"], "line": figures.THEORY, "hoverinfo": "skip"},
-        below | band | {"name": "cross terms, 5 to 95 %", "y": np.append(data["cross_high"], data["cross_low"][::-1])},
+        figures.between(lengths, data["cross_low"], data["cross_high"], colour, name="cross terms, 5 to 95 %",
+                        yaxis="y2"),
         below | median | {"name": "cross terms", "y": data["cross"], "hovertemplate": hover},
     ]  # fmt: skip
     return figures.figure(
