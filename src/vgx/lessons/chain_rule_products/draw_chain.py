@@ -15,7 +15,7 @@ SUBTITLE = "bars: the terms; line: their product, from C back"
 LONGEST = 8
 ENDS = (-0.4, LONGEST + 1.4)  # of the axis of neurons
 TERMS = (-4, 2)  # powers of ten that the bars show
-ROWS = (TERMS[1] + 0.7, 4.6)  # where the terms are written and the neurons stand: above the longest bar
+ROW = 4.2  # where the neurons stand, over their terms: above the longest bar
 PRODUCTS = (-9, 9)  # and the line
 GREW, SHRANK = Verdict.EXPLODING, Verdict.VANISHING  # the colours of a term
 MOST_TERMS = 6  # that the sentence lists
@@ -32,16 +32,14 @@ def scalar_chain(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) ->
     low, text = products[0] < 1, f"∂C/∂b₁: <b>{figures.power_of_ten(products[0])}</b> × ∂C/∂a"
     corner = (ENDS[1] - 0.05, 10.0 ** PRODUCTS[0 if low else 1], text, "top left" if low else "bottom left")
     traces = [
-        {"type": "scatter", "name": "neurons and signals", "mode": "markers", "hoverinfo": "skip",
-         "x": np.arange(1, 2 * depth + 2) / 2, "y": np.full(2 * depth + 1, ROWS[1]),
-         "marker": {"symbol": ["triangle-right", "circle"] * (LONGEST + 1), "size": [7, 14] * (LONGEST + 1),
-                    "color": figures.INK, "opacity": 1, "line": {"width": 0}}},
         {"type": "bar", "name": "log10 of terms", "x": neurons, "y": powers, "width": 0.5, "hoverinfo": "skip",
          "marker": {"color": [figures.COLOURS[GREW if term > 1 else SHRANK] for term in terms]}},
         figures.labels(
-            *((neuron, ROWS[0], _written(term), "middle center") for neuron, term in zip(neurons, terms, strict=True)),
-            (0, ROWS[1], "a₀", "middle center"), (depth + 1, ROWS[1], "C", "middle center"),
-            size=11, name="terms",
+            (0.4, ROW, "a₀ ", "middle left"),
+            *((neuron, ROW, _written(term), "bottom center") for neuron, term in zip(neurons, terms, strict=True)),
+            (depth + 0.6, ROW, " C", "middle right"),
+            size=11, name="neurons and terms", mode="lines+markers+text", line={"color": figures.INK, "width": 1.5},
+            marker={"size": [0, *[14] * depth, 0], "color": figures.INK, "opacity": 1, "line": {"width": 0}},
         ),
         figures.labels(corner, size=14, name="gradient of the first bias", yaxis="y2"),
         {"type": "scatter", "name": "product from the output back", "mode": "lines+markers", "x": neurons,
@@ -57,7 +55,7 @@ def scalar_chain(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) ->
         xaxis={"title": {"text": "neuron (input left, output right)"}, "range": ENDS,
                "tickvals": np.arange(1, LONGEST + 1), "anchor": "y2", "showgrid": False},
         yaxis=_powers(*TERMS, step=2) | side | {
-            "range": [TERMS[0], ROWS[1] + 1], "domain": [0.44, 1], "showline": False,
+            "range": [TERMS[0], ROW + 1], "domain": [0.44, 1], "showline": False,
             "title": {"text": "|term|", "standoff": 4}},
         yaxis2=figures.powers_of_ten_axis(*PRODUCTS, step=6) | side | {
             "domain": [0, 0.38], "anchor": "x", "title": {"text": "|product|", "standoff": 4}},
