@@ -168,8 +168,9 @@ def trace(figure, name):
 
 def test_a_cross_marks_the_factor_that_is_zero():
     def crosses(**state):
-        places = trace(lab.figure(**state), "factors that are 0").x
-        return [place for place in places if not np.isnan(place)]
+        chain = trace(lab.figure(**state), "from w to L, and factors that are 0")
+        assert chain.marker.symbol[4:] == ("x",) * 3
+        return [place for place in chain.x[4:] if not np.isnan(place)]
 
     assert crosses() == [1.5]  # φ′
     assert crosses(w=-2, b=-1) == [2.5]  # y = t
@@ -197,7 +198,7 @@ def test_no_height_of_the_way_is_lost(state):
 
 
 def test_the_point_stays_in_the_panel():
-    inside, below = (trace(lab.figure(**state), "z now") for state in ({}, SOME[-1]))
+    inside, below = (trace(lab.figure(**state), "z now, and the target") for state in ({}, SOME[-1]))
     assert (inside.x[0], inside.y[0], inside.marker.symbol) == (1, -1, "circle")
     assert (below.x[0], below.marker.symbol) == (LAST + 1, "triangle-down")
     assert below.y[0] > draw_neuron.Z_ENDS[0]

@@ -30,9 +30,7 @@ def born_dead(data: Data, controls: State) -> "go.Figure":
     reach = 2 * np.sqrt(together * (1 - together) / N_NETS_TOGETHER)
     line = {"type": "scatter", "mode": "lines", "x": depths}
     traces = [
-        {"type": "scatter", "mode": "lines", "name": "± 2 standard errors", "fill": "toself", "hoverinfo": "skip",
-         "fillcolor": figures.band(colour), "line": {"width": 0}, "x": np.append(depths, depths[::-1]),
-         "y": np.append(together - reach, (together + reach)[::-1])},
+        figures.between(depths, together - reach, together + reach, colour, name="± 2 standard errors"),
         line | {"name": "exact, one input", "y": data["exact"], "line": figures.THEORY,
                 "hovertemplate": "exact, %{x} layers: %{y:.2%}<extra></extra>"},
         line | {"name": "100 digits", "y": together, "line": {"color": colour, "width": 4},

@@ -23,9 +23,7 @@ def dead_units(data: Data, controls: State) -> "go.Figure":
     layers, colour = np.arange(1, len(data["dead"]) + 1), figures.ACTIVATIONS[controls["activation"]]
     line = {"type": "scatter", "mode": "lines", "x": layers}
     traces = [
-        {"type": "scatter", "mode": "lines", "name": "5 to 95 % of the draws", "fill": "toself", "hoverinfo": "skip",
-         "fillcolor": figures.band(colour), "line": {"width": 0},
-         "x": np.append(layers, layers[::-1]), "y": np.append(data["low"], data["high"][::-1])},
+        figures.between(layers, data["low"], data["high"], colour, name="5 to 95 % of the draws"),
         line | {"name": "pairs off", "y": data["off"], "line": {"color": figures.INK, "width": 2, "dash": "dot"},
                 "hovertemplate": "layer %{x}: %{y:.1%} of the pairs off<extra></extra>"},
         line | {"name": "units dead", "y": data["dead"], "line": {"color": colour, "width": 4},

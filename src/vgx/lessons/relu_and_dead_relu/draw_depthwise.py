@@ -22,6 +22,11 @@ NETWORKS = {"standard": (0.0, "standard"), "depthwise": (1.5, "MobileNet"), "bot
 
 ASIDE, HALF_STROKE = 0.21, 0.15  # layers lie 1 apart: at birth stands to the left, trained to the right
 ENDS = (-0.55, 4.55)
+HALF_DOT = (0.016, 0.01)  # across and up; all dots of a colour are boxes in one path, where markers would be a hundred
+HALF_LINE = 0.006
+LOWER = 1.9  # times as high are boxes in the lower panel, where the axis is as much shorter
+CORNERS = np.array([[-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1]])
+BORDERS = "M 0.5 0 L 0.5 1 M 2.5 0 L 2.5 1"  # between the networks
 NORMS = {"none": "no BatchNorm", "batch": "BatchNorm"}
 
 
@@ -34,8 +39,8 @@ def depthwise_vs_standard(data: Data, controls: State) -> "go.Figure":
         _runs(layers - ASIDE, data["birth"], BIRTH, "at birth"),
         _runs(layers + ASIDE, data["after"], AFTER, "trained"),
         _means(np.append(layers - ASIDE, layers + ASIDE), np.concatenate([data["birth"], data["after"]]), "mean"),
-        _runs(centres, data["test_accuracy"], AFTER, "test accuracy") | lower,
-        _means(centres, data["test_accuracy"], "mean accuracy") | lower,
+        _runs(centres, data["test_accuracy"], AFTER, "test accuracy", LOWER) | lower,
+        _means(centres, data["test_accuracy"], "mean accuracy", LOWER) | lower,
         figures.labels(*_names(data["test_accuracy"]), size=12, **lower),
     ]  # fmt: skip
     kernel, rate = controls["kernel"], f"{controls['learning_rate']:g}"
@@ -45,13 +50,14 @@ def depthwise_vs_standard(data: Data, controls: State) -> "go.Figure":
                        f"<sub>left at birth, right trained at rate {rate}; {n_seeds} runs</sub>"},
         height=560,
         margin={"l": 64, "r": 12, "t": 72, "b": 56},
-        xaxis={"range": ENDS, "anchor": "y2", "tickvals": layers, "ticktext": LAYERS, "showgrid": False,
-               "tickangle": 0, "tickfont": {"size": 11}},
-        yaxis={"range": [-0.03, 1.03], "domain": [0.42, 1], "tickvals": [0, 0.5, 1],
+        xaxis={"type": "linear", "range": ENDS, "anchor": "y2", "tickvals": layers, "ticktext": LAYERS,
+               "showgrid": False, "tickangle": 0, "tickfont": {"size": 11}},
+        yaxis={"type": "linear", "range": [-0.03, 1.03], "domain": [0.42, 1], "tickvals": [0, 0.5, 1],
                "ticktext": ["0", "50 %", "100 %"], "title": {"text": "channels dead"}},
-        yaxis2={"range": [0, 1.25], "domain": [0, 0.36], "tickvals": [0, 0.5, 1], "ticktext": ["0", "50 %", "100 %"],
-                "title": {"text": "test right"}},
-        shapes=[figures.reference_line(0.1, ENDS, "y2"), *(_border(at) for at in (0.5, 2.5))],
+        yaxis2={"type": "linear", "range": [0, 1.25], "domain": [0, 0.36], "tickvals": [0, 1],
+                "ticktext": ["0", "100 %"], "title": {"text": "test right"}},
+        shapes=[figures.reference_line(0.1, ENDS, "y2"),
+                {"type": "path", "path": BORDERS, "layer": "between", "line": {"color": figures.GRID, "width": 1.5}}],
     )  # fmt: skip
 
 
@@ -74,26 +80,27 @@ def depthwise_reading(data: Data, controls: State) -> str:
     return f"Channels dead at birth → trained, means of {data['birth'].shape[1]} runs, {setting}: {'; '.join(parts)}."
 
 
-def _runs(places: np.ndarray, shares: np.ndarray, colour: str, name: str) -> dict[str, Any]:
-    """Draw a dot a run, side by side in the order of the seeds."""
-    beside = np.linspace(-HALF_STROKE, HALF_STROKE, shares.shape[1])
+def _boxes(x: np.ndarray, y: np.ndarray, half: tuple[float, float], colour: str, name: str) -> dict[str, Any]:
+    """Draw boxes as one outline, from corner to corner and the same way back: a gap would cost a node."""
+    drawn = np.isfinite(y).ravel()
+    across, up = (np.ravel(at)[drawn, None] + size * side for at, size, side in zip((x, y), half, CORNERS, strict=True))
     return {
-        "type": "scatter", "mode": "markers", "name": name, "x": (places[:, None] + beside).ravel().round(3),
-        "y": shares.ravel(), "marker": {"size": 5, "color": colour, "opacity": 0.7}, "cliponaxis": False,
-        "hovertemplate": f"{name}: %{{y:.1%}}<extra></extra>",
+        "type": "scatter", "mode": "none", "name": name, "hoverinfo": "skip", "fill": "toself", "fillcolor": colour,
+        "x": np.append(across, across[::-1, 0]), "y": np.append(up, up[::-1, 0]),
     }  # fmt: skip
 
 
-def _means(places: np.ndarray, shares: np.ndarray, name: str) -> dict[str, Any]:
+def _runs(places: np.ndarray, shares: np.ndarray, colour: str, name: str, height: float = 1) -> dict[str, Any]:
+    """Draw a dot a run, side by side in the order of the seeds."""
+    x = places[:, None] + np.linspace(-HALF_STROKE, HALF_STROKE, shares.shape[1])
+    return _boxes(x, shares, (HALF_DOT[0], height * HALF_DOT[1]), colour, name) | {"opacity": 0.7}
+
+
+def _means(places: np.ndarray, shares: np.ndarray, name: str, height: float = 1) -> dict[str, Any]:
     """Draw a stroke at the mean of the runs that did not overflow."""
     finite = np.isfinite(shares)
     means = np.where(finite, shares, 0).sum(axis=1) / np.where(finite.any(axis=1), finite.sum(axis=1), np.nan)
-    x = places[:, None] + np.array([-HALF_STROKE, HALF_STROKE, np.nan])
-    return {
-        "type": "scatter", "mode": "lines", "name": name, "x": x.ravel().round(3), "y": np.repeat(means, 3),
-        "line": {"color": figures.INK, "width": 3}, "cliponaxis": False,
-        "hovertemplate": f"{name}: %{{y:.1%}}<extra></extra>",
-    }  # fmt: skip
+    return _boxes(places, means, (HALF_STROKE, height * HALF_LINE), figures.INK, name)
 
 
 def _names(accuracies: np.ndarray) -> list[tuple[float, float, str, str]]:
@@ -101,17 +108,8 @@ def _names(accuracies: np.ndarray) -> list[tuple[float, float, str, str]]:
     notes = []
     for (place, name), runs in zip((NETWORKS[block] for block in BLOCKS), accuracies, strict=True):
         over = int(np.sum(~np.isfinite(runs)))
-        text = f"{over} overflow" if over else "\N{NO-BREAK SPACE}"  # where no text was, Plotly adds none later
-        notes += [(place, 1.06, name, "top center"), (place, 0.82, text, "middle center")]
+        notes.append((place, 1.24, f"{name}<br>{over} overflow" if over else name, "bottom center"))
     return notes
-
-
-def _border(at: float) -> dict[str, Any]:
-    """Return the line between two networks."""
-    return {
-        "type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "between",
-        "line": {"color": figures.GRID, "width": 1.5},
-    }  # fmt: skip
 
 
 def _percent(share: float) -> str:

@@ -21,7 +21,7 @@ NODES = np.arange(4)  # w, z, y, L: from the weight to the loss
 ROWS = {"values": 0.82, "nodes": 0.7, "factors": 0.6, "gradients": 0.05}
 Z_ENDS = (-9.0, 5.0)
 ENDS = (-0.09, 3.09)  # of the axis of steps: log₁₀(step + 1), so that step 0 has a place
-TICKS = np.array([0, 1, 3, 10, 30, 100, 300, 1000])
+TICKS = np.array([0, 1, 10, 100, 1000])
 EACH = 12  # the first steps are all drawn; of later ones the highest and the lowest z of every eighth of a power of ten
 FAR = 100
 ANSWERS = ("1", "0", "it still swings about 1", "a huge number")
@@ -37,14 +37,13 @@ def one_neuron(data: Data, controls: State) -> "go.Figure":
     factors = {"x": x, "φ′(z)": data["dy_dz"], "y − t": data["dL_dy"]}
     gradients = {"w": data["dL_dw"], "z": data["dL_db"], "y": data["dL_dy"]}
     cuts = [place + 0.5 if factor == 0 else np.nan for place, factor in enumerate(factors.values())]
+    shapes, sizes = ["circle"] * 4 + ["x"] * 3, [14] * 4 + [15] * 3
     shown = _shown(data["path"])
     traces = [
-        {"type": "scatter", "name": "from w to L", "mode": "lines+markers", "x": NODES,
-         "y": np.full(4, ROWS["nodes"]), "line": {"color": figures.INK, "width": 1.5},
-         "marker": {"size": 14, "color": figures.INK}, "hoverinfo": "skip"},
-        {"type": "scatter", "name": "factors that are 0", "mode": "markers", "x": cuts,
-         "y": np.full(3, ROWS["nodes"]), "hoverinfo": "skip",
-         "marker": {"symbol": "x", "size": 15, "color": figures.INK}},
+        {"type": "scatter", "name": "from w to L, and factors that are 0", "mode": "lines+markers",
+         "x": np.append(NODES, cuts), "y": np.full(7, ROWS["nodes"]), "hoverinfo": "skip",
+         "line": {"color": figures.INK, "width": 1.5},
+         "marker": {"symbol": shapes, "size": sizes, "color": figures.INK, "opacity": 1, "line": {"width": 0}}},
         figures.labels(
             *((place, ROWS["values"], text, "top center") for place, text in enumerate(values)),
             *((place + 0.5, ROWS["factors"], f"{name}<br>{_number(factor)}", "bottom center")
@@ -57,10 +56,10 @@ def one_neuron(data: Data, controls: State) -> "go.Figure":
          "xaxis": "x2", "yaxis": "y2", "customdata": shown,
          "line": {"color": figures.ACTIVATIONS[controls["activation"]], "width": 3},
          "hovertemplate": "step %{customdata}: z = %{y:.3g}<extra></extra>"},
-        {"type": "scatter", "name": "z now", "mode": "markers", "x": [step + 1], "xaxis": "x2", "yaxis": "y2",
-         "y": [np.clip(z, Z_ENDS[0] + 0.3, Z_ENDS[1] - 0.3)], "cliponaxis": False, "hoverinfo": "skip",
-         "marker": {"size": 12, "color": figures.INK, "symbol": _symbol(z)}},
-        figures.labels((LAST + 1, t, "target t", "top left"), xaxis="x2", yaxis="y2", name="target"),
+        {"type": "scatter", "name": "z now, and the target", "mode": "markers+text", "x": [step + 1, LAST + 1],
+         "xaxis": "x2", "yaxis": "y2", "y": [np.clip(z, Z_ENDS[0] + 0.3, Z_ENDS[1] - 0.3), t], "cliponaxis": False,
+         "hoverinfo": "skip", "text": ["", "target t"], "textposition": "top left", "textfont": {"size": 13},
+         "marker": {"size": [12, 0], "color": figures.INK, "symbol": _symbol(z), "opacity": 1, "line": {"width": 0}}},
     ]  # fmt: skip
     ends = tuple(10.0**end for end in ENDS)
     return figures.figure(
@@ -68,11 +67,11 @@ def one_neuron(data: Data, controls: State) -> "go.Figure":
         title={"text": f"One neuron, one example<br><sub>{SUBTITLE}</sub>"},
         height=520,
         margin={"l": 52, "r": 14, "t": 64, "b": 50},
-        xaxis={"range": [-0.45, 3.45], "visible": False},
-        yaxis={"range": [-0.05, 1.05], "visible": False, "domain": [0.57, 1]},
+        xaxis={"type": "linear", "range": [-0.45, 3.45], "visible": False},
+        yaxis={"type": "linear", "range": [-0.05, 1.05], "visible": False, "domain": [0.57, 1]},
         xaxis2={"type": "log", "range": ENDS, "anchor": "y2", "title": {"text": "steps of gradient descent"},
                 "tickvals": TICKS + 1, "ticktext": [str(tick) for tick in TICKS], "tickangle": 0},
-        yaxis2={"range": Z_ENDS, "domain": [0, 0.5], "anchor": "x2", "tickvals": [-8, -4, 0, 4],
+        yaxis2={"type": "linear", "range": Z_ENDS, "domain": [0, 0.5], "anchor": "x2", "tickvals": [-5, 0, 5],
                 "title": {"text": "z (grey: below 0)", "standoff": 4}, "automargin": False},
         shapes=[
             {"type": "rect", "xref": "x2", "x0": ends[0], "x1": ends[1], "yref": "y2", "y0": Z_ENDS[0], "y1": 0,
