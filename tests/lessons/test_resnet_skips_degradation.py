@@ -333,8 +333,9 @@ def test_every_state_is_drawn_inside_its_axes():
         heights = np.concatenate([np.asarray(trace.y, float) for trace in figure.data])
         assert bounds[0] <= np.nanmin(heights) <= np.nanmax(heights) <= bounds[1]
         names = next(trace for trace in figure.data if trace.name == "networks")
-        assert sorted(names.text) == sorted(NETWORKS)
-        assert np.diff(np.sort(np.log10(names.y))).min() > np.log10(1.4)
+        assert sorted(names.text[1:]) == sorted(NETWORKS)
+        assert np.diff(np.sort(np.log10(names.y[1:]))).min() > np.log10(1.4)
+        assert drawn.DEGRADATION_DEPTHS[names.x[0]] == state["depth"]  # the point
 
 
 def test_the_reading_has_the_numbers_of_the_figure():

@@ -25,7 +25,7 @@ COLOURS = {
 DEGRADED_FROM = 3  # times the median error of the shallow network
 LOWEST, HIGHEST = 0.1, 100
 PLACES = tuple(range(len(DEGRADATION_DEPTHS)))  # on the axis of depths: on a log axis 20 and 32 would touch
-TICKS = (0.1, 0.3, 1, 3, 10, 30, 90)
+TICKS = (0.1, 1, 10, GUESSING)
 
 
 def degradation_word(data: Data) -> str:
@@ -49,24 +49,23 @@ def degradation(data: Data, controls: State) -> "go.Figure":
     word, epochs, n_seeds = degradation_word(data), np.arange(data["error"].shape[1]), len(data["error"])
     colour, shown = COLOURS[word], {name: np.maximum(data[name], LOWEST) for name in ("error", "shallow")}
     line, right = {"type": "scatter", "mode": "lines"}, {"xaxis": "x2"}
+    chosen, at = (NETWORKS.index(network), NORMS.index(norm)), DEGRADATION_DEPTHS.index(depth)
+    ends = np.array([np.maximum(data[name][chosen], LOWEST) for name in ("final", "low", "high")])
     hover = "epoch %{x}: %{y:.2f} % wrong<extra></extra>"
     traces = [
-        _band(epochs, shown["shallow"], figures.SECOND),
-        _band(epochs, shown["error"], colour),
+        *(figures.between(epochs, shown[name].min(axis=0), shown[name].max(axis=0), its, name="range")
+          for name, its in (("shallow", figures.SECOND), ("error", colour))),
         line | {"name": "shallow", "x": epochs, "y": np.median(shown["shallow"], axis=0), "hovertemplate": hover,
                 "line": {"color": figures.SECOND, "width": 3, "dash": "dash"}},
         line | {"name": "deep", "x": epochs, "y": np.median(shown["error"], axis=0), "hovertemplate": hover,
                 "line": {"color": colour, "width": 4}},
         line | right | {"name": "other networks", "line": {"color": figures.MUTED, "width": 1.5},
                         **_others(data["final"][:, NORMS.index(norm)], NETWORKS.index(network))},
-        line | right | {"name": network, "mode": "lines+markers", "x": PLACES, "customdata": DEGRADATION_DEPTHS,
+        figures.between(np.array(PLACES), *ends[1:], colour, name="range at the end", **right),
+        line | right | {"name": network, "x": PLACES, "y": ends[0], "customdata": DEGRADATION_DEPTHS,
                         "line": {"color": colour, "width": 4},
-                        "marker": {"size": [13 if each == depth else 7 for each in DEGRADATION_DEPTHS]},
-                        "hovertemplate": "%{customdata} layers: %{y:.2f} % wrong<extra></extra>",
-                        **_with_spread(data, NETWORKS.index(network), NORMS.index(norm))},
-        _ends(data["final"][:, NORMS.index(norm), -1]),
-        figures.labels((0.2, 0.125, f"— {depth} layers", "top right"),
-                       (0.2, 0.19, f"- - {DEGRADATION_DEPTHS[0]} layers", "top right")),
+                        "hovertemplate": "%{customdata} layers: %{y:.2f} % wrong<extra></extra>"},
+        _named(data["final"][:, NORMS.index(norm), -1], (at, ends[0, at]), colour),
     ]  # fmt: skip
     rate = f"{data['rates'][NETWORKS.index(network), NORMS.index(norm), DEGRADATION_DEPTHS.index(depth)]:g}"
     rate = f"best rate ({rate})" if controls["rate"] == "best" else f"rate {rate}"
@@ -74,25 +73,16 @@ def degradation(data: Data, controls: State) -> "go.Figure":
         traces,
         title={"text": f"Training error on MNIST, {NORM_NAMES[norm]}<br><sub>{rate}, {n_seeds} seeds: median, range"
                        "</sub>"},
-        height=440,
-        margin={"l": 56, "r": 12, "t": 64, "b": 56},
-        xaxis={"range": [0, len(epochs) - 1], "domain": [0, 0.4], "dtick": 3, "title": {"text": "epoch"}},
+        height=456,
+        margin={"l": 56, "r": 12, "t": 64, "b": 72},
+        xaxis={"type": "linear", "range": [0, len(epochs) - 1], "domain": [0, 0.4], "tickvals": [0, 6, 12],
+               "title": {"text": f"epoch<br><sub>- - {DEGRADATION_DEPTHS[0]}, — {depth} layers</sub>"}},
         yaxis={"type": "log", "range": [np.log10(LOWEST * 0.9), np.log10(HIGHEST)], "tickvals": TICKS,
                "ticktext": [f"{tick:g}" for tick in TICKS], "title": {"text": "training images wrong, %"}},
-        xaxis2={"range": [-0.4, len(PLACES) + 1.6], "domain": [0.45, 1], "tickangle": 0, "tickvals": PLACES,
-                "ticktext": [str(each) for each in DEGRADATION_DEPTHS],
+        xaxis2={"type": "linear", "range": [-0.4, len(PLACES) + 1.6], "domain": [0.45, 1], "tickangle": 0,
+                "tickvals": PLACES, "ticktext": [str(each) for each in DEGRADATION_DEPTHS],
                 "title": {"text": f"layers (epoch {len(epochs) - 1})"}},
-        shapes=[figures.reference_line(GUESSING, (0, len(epochs) - 1))],
     )  # fmt: skip
-
-
-def _band(epochs: np.ndarray, runs: np.ndarray, colour: str) -> dict[str, Any]:
-    """Draw the range of the runs as one closed line."""
-    return {
-        "type": "scatter", "mode": "lines", "name": "range", "hoverinfo": "skip", "line": {"width": 0},
-        "fill": "toself", "fillcolor": figures.band(colour), "x": np.concatenate([epochs, epochs[::-1]]),
-        "y": np.concatenate([runs.max(axis=0), runs.min(axis=0)[::-1]]),
-    }  # fmt: skip
 
 
 def _others(final: np.ndarray, but: int) -> dict[str, Any]:
@@ -104,14 +94,8 @@ def _others(final: np.ndarray, but: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _with_spread(data: Data, network: int, norm: int) -> dict[str, Any]:
-    middle, low, high = (np.maximum(data[name][network, norm], LOWEST) for name in ("final", "low", "high"))
-    spread = {"type": "data", "symmetric": False, "array": high - middle, "arrayminus": middle - low, "thickness": 1.5}
-    return {"y": middle, "error_y": spread}
-
-
-def _ends(final: np.ndarray) -> dict[str, Any]:
-    """Name the networks beside their deepest points, moved so that no two names touch."""
+def _named(final: np.ndarray, now: tuple[int, float], colour: str) -> dict[str, Any]:
+    """Name the networks beside their deepest points, moved so that no two names touch, and mark the depth shown."""
     order, least = np.argsort(final), np.log10(1.45)
     heights = np.log10(np.maximum(final[order], LOWEST))
     ceiling = np.log10(HIGHEST * 0.85)
@@ -120,7 +104,9 @@ def _ends(final: np.ndarray) -> dict[str, Any]:
         ceiling = heights[k] - least
     places = dict(zip(order.tolist(), 10**heights, strict=True))
     notes = [(PLACES[-1] + 0.3, round(float(places[k]), 3), name, "middle right") for k, name in enumerate(NETWORKS)]
-    return figures.labels(*notes, xaxis="x2", name="networks", size=12, cliponaxis=False)
+    marker = {"size": [13] + [0] * len(NETWORKS), "color": colour, "opacity": 1, "line": {"width": 0}}
+    return figures.labels((*now, "", "middle right"), *notes, mode="markers+text", marker=marker, xaxis="x2",
+                          name="networks", size=12, cliponaxis=False)  # fmt: skip
 
 
 def degradation_reading(data: Data, controls: State) -> str:
