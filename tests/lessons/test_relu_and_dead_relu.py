@@ -125,7 +125,7 @@ def test_what_the_lesson_says_of_dead_units():
     assert float(at(bias=0.1)["dead"][-1]) == pytest.approx(0.34, abs=0.006)
     linear = at(bias=0.1, scale=0.25)
     assert (linear["dead"][-1], linear["off"][-1]) == (0, 0)
-    assert said(LESSON, "no unit is dead. At scale 2: 29, 30 and 30 %.")
+    assert said(LESSON, "in layer 30 no unit is dead. At scale 2: 29, 30 and 30 %.")
     smooth = ("elu", "gelu", "silu")
     assert [float(at(activation=name)["dead"][-1]) for name in smooth] == [0, 0, 0]
     assert [round(100 * float(at(activation=name, scale=2.0)["dead"][-1])) for name in smooth] == [29, 30, 30]
