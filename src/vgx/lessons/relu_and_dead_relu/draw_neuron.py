@@ -70,7 +70,8 @@ def one_neuron(data: Data, controls: State) -> "go.Figure":
         xaxis={"type": "linear", "range": [-0.45, 3.45], "visible": False},
         yaxis={"type": "linear", "range": [-0.05, 1.05], "visible": False, "domain": [0.57, 1]},
         xaxis2={"type": "log", "range": ENDS, "anchor": "y2", "title": {"text": "steps of gradient descent"},
-                "tickvals": TICKS + 1, "ticktext": [str(tick) for tick in TICKS], "tickangle": 0},
+                "tickvals": TICKS + 1, "ticktext": [str(tick) for tick in TICKS], "tickangle": 0,
+                 "automargin": False},
         yaxis2={"type": "linear", "range": Z_ENDS, "domain": [0, 0.5], "anchor": "x2", "tickvals": [-5, 0, 5],
                 "title": {"text": "z (grey: below 0)", "standoff": 4}, "automargin": False},
         shapes=[

@@ -51,14 +51,15 @@ def gradient_highway(data: Data, controls: State) -> "go.Figure":
                     (1, 10.0 ** (0.4 - LIMIT), f"<br>{captions[1]}", "bottom right"))  # fmt: skip
     traces.append(figures.labels(above, below, cliponaxis=False))
     across, powers = (0.5, DEEPEST + 0.5), figures.powers_of_ten_axis(-LIMIT, LIMIT, step=10)
+    powers["automargin"] = False  # else Plotly measures every label at every move
     return figures.figure(
         traces,
         title={"text": f"Plain and residual, the same weights<br><sub>{N_NETS} networks: median, 5–95 %; dashed: "
                        "theory</sub>"},
         height=640,
-        margin={"l": 72, "r": 16, "t": 112, "b": 52},
-        xaxis={"title": {"text": "layer (input left, output right)"}, "range": list(across), "anchor": "y2",
-               "tickvals": [1, 20, 50]},
+        margin={"l": 73, "r": 16, "t": 112, "b": 56},
+        xaxis={"type": "linear", "automargin": False, "title": {"text": "layer (input left, output right)"},
+               "range": list(across), "anchor": "y2", "tickvals": [1, 20, 50]},
         yaxis=powers | {"domain": [0.555, 1], "title": {"text": "gradient, ratio to last"}},
         yaxis2=powers | {"domain": [0, 0.445], "title": {"text": "signal (rms of z)"}},
         shapes=[figures.reference_line(1, across, axis) for axis in ("y", "y2")],

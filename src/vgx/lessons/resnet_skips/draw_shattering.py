@@ -52,7 +52,7 @@ def shattering(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> "
         upper | {"name": "gradient", "y": data["slope"], "line": {"color": COLOUR, "width": 2}},
         upper | {"name": "brown and white noise", "x": np.concatenate([POSITIONS, [np.nan], POSITIONS]),
                  "y": np.concatenate([brown + BROWN_AT, [np.nan], white + WHITE_AT]), "line": thin},
-        figures.labels((-1.98, 4.1, "∂C along the line, one network", "middle right"),
+        figures.labels((-1.98, 4.1, "gradient ∂C, one network", "middle right"),
                        (-1.98, BROWN_AT + 2.6, "brown noise", "middle right"),
                        (-1.98, WHITE_AT - 3.4, "white noise", "middle right"), name="rows"),
         figures.between(DISTANCES, data["low"], data["high"], COLOUR, name="5 to 95 %", xaxis="x2", yaxis="y2"),
