@@ -92,6 +92,31 @@ def test_the_page_shows_what_python_computes_afresh(shown):
         assert shown.complaints(shown.lab.data, **state) == [], state
 
 
+TICKS = """async (plot) => {
+    const parts = ".gridlayer path, [class$=tick] text, [class*=tick2] text, [class*=tick3] text";
+    const looks = (node) => ["d", "x", "y", "transform", "style"].map((name) => node.getAttribute(name));
+    const axes = (figure) => [...figure.querySelectorAll(parts)]
+        .map((node) => [node.textContent, ...looks(node), node.parentNode.getAttribute("transform")].join(" "))
+        .sort();
+    const afresh = document.createElement("div");
+    afresh.style.cssText = `width: ${plot.clientWidth}px; height: ${plot.clientHeight}px`;
+    plot.after(afresh);
+    await Plotly.newPlot(afresh, structuredClone(plot.data), structuredClone(plot.layout));
+    const [kept, drawn] = [axes(plot), axes(afresh)];
+    Plotly.purge(afresh);
+    afresh.remove();
+    return [kept, drawn];
+}"""
+
+
+def test_axes_that_keep_their_ticks_look_as_if_drawn_afresh(shown):
+    """Vgx-lab.js spares Plotly the axes' ticks that stay: those that go must go, those that come must come."""
+    for state in built.random_states(shown.lab, 4, np.random.default_rng(4)):
+        shown.move(**state)
+        kept, drawn = shown.plot.evaluate(TICKS)
+        assert kept == drawn, state
+
+
 def test_every_state_with_holes_survives(specimens, open_page):
     """NaN, inf, -inf and zero, at the start, within and everywhere; traces that come and go; a field."""
     page = open_page(specimens)
