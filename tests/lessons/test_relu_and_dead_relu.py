@@ -112,7 +112,7 @@ def at(**state):
 
 def test_what_the_lesson_says_of_dead_units():
     opens = at()
-    assert said(LESSON, "is at 12 % in layer 10 and at 32 % in layer 30 (20 to 41 % of the draws)")
+    assert said(LESSON, "is at 12 % in layer 10 and at 32 % in layer 30 (from draw to draw 20 to 41 %)")
     assert [round(float(opens["dead"][layer]), 2) for layer in (0, 9, 29)] == [0, 0.12, 0.32]
     assert [round(float(opens[end][-1]), 2) for end in ("low", "high")] == [0.2, 0.41]
     np.testing.assert_allclose(opens["off"].astype(float), 0.5, atol=0.06)
@@ -150,7 +150,7 @@ def test_what_the_lesson_says_of_networks_born_dead():
 
 
 def test_dead_units_of_a_deep_network_mostly_come_back():
-    assert said(LESSON, "Of these four networks' seven in ten come back")
+    assert said(LESSON, "Of the 126 in these four networks seven in ten come back")
     run = measure.revival(10)
     back = np.sum(run["before"] & ~run["after"]) / run["before"].sum()
     assert back == pytest.approx(0.7, abs=0.05)
@@ -179,7 +179,7 @@ def test_what_the_lesson_says_of_adams_rates():
     assert said(LESSON, "from 0.3 on two thirds, and the networks guess")
     np.testing.assert_allclose(found["dead"][R03:], 2 / 3, atol=0.005)
     np.testing.assert_allclose(found["test_accuracy"][R03:], 0.1, atol=0.005)
-    assert said(LESSON, "most of the dying is done in the first 32 steps")
+    assert said(LESSON, "most of the dying is done in this first epoch, 32 steps")
     assert (rates(epoch=1)[0]["dead"][R01:] > 0.6 * found["dead"][R01:]).all()
 
 
