@@ -32,7 +32,7 @@ NORMS = {"none": "no BatchNorm", "batch": "BatchNorm"}
 
 def depthwise_vs_standard(data: Data, controls: State) -> "go.Figure":
     """Draw for each kind of layer the dead channels of all runs, at birth and trained; below, the test accuracies."""
-    layers, n_seeds = np.arange(len(ROLES)), data["birth"].shape[1]
+    layers = np.arange(len(ROLES))
     centres = np.array([NETWORKS[block][0] for block in BLOCKS])
     lower = {"yaxis": "y2"}
     traces = [
@@ -46,8 +46,8 @@ def depthwise_vs_standard(data: Data, controls: State) -> "go.Figure":
     kernel, rate = controls["kernel"], f"{controls['learning_rate']:g}"
     return figures.figure(
         traces,
-        title={"text": f"Dead channels, {kernel}×{kernel}, {NORMS[controls['norm']]}<br>"
-                       f"<sub>left at birth, right trained at rate {rate}; {n_seeds} runs</sub>"},
+        title={"text": f"Dead channels, {kernel}×{kernel} kernels<br>"
+                       f"<sub>{NORMS[controls['norm']]}; left at birth, right at rate {rate}</sub>"},
         height=560,
         margin={"l": 64, "r": 12, "t": 72, "b": 56},
         xaxis={"type": "linear", "range": ENDS, "anchor": "y2", "tickvals": layers, "ticktext": LAYERS,

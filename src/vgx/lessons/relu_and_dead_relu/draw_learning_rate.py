@@ -28,7 +28,7 @@ OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 
 def learning_rate_kills(data: Data, controls: State) -> "go.Figure":
     """Draw by learning rate the share of dead units and the training loss, medians and ranges over the seeds."""
-    colour, n_seeds = figures.ACTIVATIONS[controls["activation"]], data["loss"].shape[1]
+    colour = figures.ACTIVATIONS[controls["activation"]]
     gone = np.mean(~np.isfinite(data["loss"]), axis=1)
     line = {"type": "scatter", "mode": "lines", "x": LEARNING_RATES}
     own = {"line": {"color": colour, "width": 3}}
@@ -53,7 +53,7 @@ def learning_rate_kills(data: Data, controls: State) -> "go.Figure":
     return figures.figure(
         traces,
         title={"text": f"Dead units: {name}<br>"
-                       f"<sub>{when}, {n_seeds} runs; dotted: z < 0; ✕: overflow</sub>"},
+                       f"<sub>{when}; dotted: z < 0; ✕: overflow</sub>"},
         height=540,
         margin={"l": 68, "r": 16, "t": 72, "b": 52},
         xaxis=figures.powers_of_ten_axis(-3, 0, step=1) | {"range": np.log10(ENDS), "anchor": "y2",

@@ -54,7 +54,7 @@ def gradient_highway(data: Data, controls: State) -> "go.Figure":
     powers["automargin"] = False  # else Plotly measures every label at every move
     return figures.figure(
         traces,
-        title={"text": f"Plain and residual, the same weights<br><sub>{N_NETS} networks: median, 5–95 %; dashed: "
+        title={"text": f"Plain and with skips<br><sub>{N_NETS} networks: median, 5–95 %; dashed: "
                        "theory</sub>"},
         height=640,
         margin={"l": 73, "r": 16, "t": 112, "b": 56},
