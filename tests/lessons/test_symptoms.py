@@ -284,8 +284,7 @@ def test_the_black_wires_are_those_that_carry_a_one():
     assert black < every
     assert len(black) == data["values"][data["wires"][:, 0]].sum()
     assert np.isfinite(figure.data[0].y).all()  # all are connected: one line
-    assert figure.data[-2].text == ("1\u2002\u2002",) * 3 + ("0\u2002\u2002",)
-    assert figure.data[-1].text == ("\u2002\u2002<b>1</b>",)
+    assert figure.data[-1].text[:-1] == ("1\u2002\u2002",) * 3 + ("0\u2002\u2002", "\u2002\u2002<b>1</b>")
     off, on = figure.data[2:4]
     assert on.marker.color == INK != off.marker.color
     assert len(on.x) == data["values"].sum() == len(data["values"]) - len(off.x)
@@ -301,11 +300,11 @@ def set_of_lines(trace):
 def test_the_figure_points_at_the_and_that_knows_the_input(ones, fires):
     state = {"bits": 8, "circuit": "two_layers", "ones": ones}
     data, figure = labs.parity_circuits.data(**state), labs.parity_circuits.figure(**state)
-    label = next(trace for trace in figure.data if trace.name == "remembered")
-    assert ("this AND" in label.text[0]) == fires
+    label = next(trace for trace in figure.data if trace.name == "words")
+    assert ("this AND" in label.text[-1]) == fires
     if fires:
         place = np.flatnonzero(data["values"] & (data["kinds"] == AND)).item()
-        assert label.y[0] == pytest.approx(1000 * (data["rows"][place] + 0.5) / 8, abs=1)
+        assert label.y[-1] == pytest.approx(1000 * (data["rows"][place] + 0.5) / 8, abs=1)
 
 
 def test_the_question_before_the_circuits_has_the_answer_of_the_derivation():

@@ -40,7 +40,7 @@ def parity_circuit(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) 
         marker = {"symbol": SYMBOLS[kinds[here]], "size": np.clip(150 / beside[here], least, 12), "opacity": 1}
         marker |= {"color": fill, "line": {"color": figures.MUTED, "width": 1}}
         traces.append(node | {"name": name, "x": x[here], "y": y[here], "marker": marker})
-    traces += [*_growth(controls), _names(controls), _remembered(data, controls, x, y), *_ends(kinds, values, x, y)]
+    traces += [*_growth(controls), _names(controls), _words(data, controls, x, y)]
     return figures.figure(
         traces,
         title={"text": f"Is the number of ones odd?<br><sub>black carries a 1; {KEYS[controls['gates']]}</sub>"},
@@ -100,16 +100,18 @@ def _growth(controls: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _ends(kinds: np.ndarray, values: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
-    """Write the bits beside the inputs and the answer beside the output."""
-    bits = np.flatnonzero(kinds == INPUT)
+def _words(data: Mapping[str, np.ndarray], controls: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """Write the bits beside the inputs and the answer beside the output; point at the AND that knows this input."""
+    kinds, values = data["kinds"], data["values"]
     gap = "\u2002\u2002"  # past the marker
-    inputs = [(x[bit], y[bit], f"{values[bit]:d}{gap}", "middle left") for bit in bits]
-    answer = (x[-1], y[-1], f"{gap}<b>{values[-1]:d}</b>", "middle right")
-    return [
-        figures.labels(*inputs, name="bits", cliponaxis=False),
-        figures.labels(answer, name="answer", cliponaxis=False, size=15),
-    ]
+    words = [(x[bit], y[bit], f"{values[bit]:d}{gap}", "middle left") for bit in np.flatnonzero(kinds == INPUT)]
+    words.append((x[-1], y[-1], f"{gap}<b>{values[-1]:d}</b>", "middle right"))
+    here = np.flatnonzero((kinds == AND) & values)
+    known = controls["circuit"] == "two_layers" and len(here)
+    words.append(
+        (x[here[0]], y[here[0]], "\u2002<b>this AND</b>", "top right") if known else (0, 0, NOTHING, "top right")
+    )
+    return figures.labels(*words, name="words", cliponaxis=False)
 
 
 def _names(controls: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,14 +124,6 @@ def _names(controls: Mapping[str, Any]) -> dict[str, Any]:
         (32.5, 10**1.15, flat, "bottom left"),
         name="names", xaxis="x2", yaxis="y2",
     )  # fmt: skip
-
-
-def _remembered(data: Mapping[str, np.ndarray], controls: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Any:
-    """Point at the AND that knows this input, if one does."""
-    here = np.flatnonzero((data["kinds"] == AND) & data["values"])
-    known = controls["circuit"] == "two_layers" and len(here)
-    label = (x[here[0]], y[here[0]], "\u2002<b>this AND</b>", "top right") if known else (0, 0, NOTHING, "top right")
-    return figures.labels(label, name="remembered", cliponaxis=False)
 
 
 def parity_reading(data: Mapping[str, np.ndarray], controls: Mapping[str, Any]) -> str:
