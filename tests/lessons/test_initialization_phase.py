@@ -171,7 +171,7 @@ def test_overflow_is_named_where_it_is():
         drawn = figure(activation=activation)
         heat = trace(drawn, "first layer's gradient over the last one's")
         assert (heat.z == draw_phase.BEYOND).any() == (activation == "relu")
-        assert ("black: inf" in drawn.layout.title.text) == (activation == "relu")
+        assert ("■ inf" in drawn.layout.title.text) == (activation == "relu")
 
 
 def test_the_rows_label_keeps_out_of_the_lines_way():

@@ -79,8 +79,8 @@ def phase_diagram(data: Data, controls: State) -> "go.Figure":
 
 
 def _beyond(data: Data) -> str:
-    """Name the colour of overflow where there is any."""
-    return "" if np.isfinite(data["map"]).all() else "; black: inf"
+    """Name the colour of overflow, which is that of the words on a light and on a dark page, where there is any."""
+    return "" if np.isfinite(data["map"]).all() else "; ■ inf"
 
 
 def powers_of_ten(ratios: np.ndarray) -> np.ndarray:

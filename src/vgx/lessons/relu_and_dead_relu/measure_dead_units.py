@@ -29,7 +29,7 @@ def dead_units(
     """Count the units that are off for a digit, and the dead ones: those that are off for every digit.
 
     Networks have He weights and `WIDTH` units a layer; the inputs are all 1797 digits, standardized. All biases are
-    the same number: random ones around 0 leave a ReLU off for half of the digits, whatever their size.
+    the same number: random ones around 0 leave half of the pairs off, whatever their size.
 
     Parameters
     ----------
