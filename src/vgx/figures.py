@@ -167,6 +167,19 @@ def power_of_ten(value: float) -> str:
     return _ten_to(round(float(np.log10(value))))
 
 
+def percent(share: float) -> str:
+    """Write a share for prose, in whole per cent; 0 and 100 are kept for none and all.
+
+    Examples
+    --------
+    >>> percent(0.001), percent(0.247), percent(1)
+    ('< 1 %', '25 %', '100 %')
+    """
+    if 0 < share < 0.005:
+        return "< 1 %"
+    return "> 99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"
+
+
 def _ten_to(exponent: int) -> str:
     return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 

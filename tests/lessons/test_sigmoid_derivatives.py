@@ -286,8 +286,8 @@ def test_the_density_follows_the_gaussian():
         ({"inputs": "raw digits"}, "sigmoid, raw digits: z has mean −0.47 and standard deviation 7.86; 56 %"),
         ({"activation": "relu", "mean": -6.0, "std": 0.1}, "100 % of the units are saturated"),
         ({"activation": "relu", "mean": -6.0, "std": 0.1}, "E[φ′²] = 0: the slopes alone multiply a gradient's norm"),
-        ({"activation": "tanh", "mean": -6.0}, "over 99 % of the units are saturated (slope below 0.01). E[φ′²] = 8.7"),
-        ({"activation": "softplus", "mean": -2.0}, "less than 1 % of the units are saturated"),
+        ({"activation": "tanh", "mean": -6.0}, "> 99 % of the units are saturated (slope below 0.01). E[φ′²] = 8.7"),
+        ({"activation": "softplus", "mean": -2.0}, "< 1 % of the units are saturated"),
     ],
 )
 def test_the_second_lab_says_how_many_units_are_saturated(state, says):

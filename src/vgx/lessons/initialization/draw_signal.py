@@ -90,14 +90,8 @@ def _ending(data: Data) -> str:
     return str(verdict) if verdict is Verdict.OVERFLOW else f"{_number(data['median'][-1])}, {verdict}"
 
 
-def _percent(share: float) -> str:
-    if 0 < share < 0.01:
-        return "< 1 %"
-    return "> 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
-
-
 def _shares(data: Data) -> str:
-    flat, lost, over = (_percent(data[name][-1]) for name in ("flat", "lost", "overflowed"))
+    flat, lost, over = (figures.percent(data[name][-1]) for name in ("flat", "lost", "overflowed"))
     return f"— flat {flat}  ··· zero {lost}  -·- inf {over}"
 
 
@@ -117,7 +111,8 @@ def signal_reading(data: Data, controls: State) -> str:
     first, last, theory = (_number(value) for value in (data["median"][0], data["median"][-1], data["theory"][-1]))
     return (
         f"{network}: the mean of z² goes from {first} in the first layer to {last} in the last (theory: {theory}): "
-        f"{verdict} in size. In the last layer {_percent(data['flat'][-1])} of the units are flat (slope below 0.01)."
+        f"{verdict} in size. In the last layer {figures.percent(data['flat'][-1])} of the units are flat (slope below "
+        "0.01)."
     )
 
 

@@ -48,15 +48,9 @@ def _ends(data: Data) -> list[tuple[float, float, str, str]]:
     middle = float(np.clip((dead + off) / 2, APART / 2, 1 - APART / 2))
     below, above = (dead, off) if off - dead > APART else (middle - APART / 2, middle + APART / 2)
     return [
-        (len(data["dead"]), above, f"\u2002off: {_percent(off)}", "middle right"),
-        (len(data["dead"]), below, f"\u2002<b>dead: {_percent(dead)}</b>", "middle right"),
+        (len(data["dead"]), above, f"\u2002off: {figures.percent(off)}", "middle right"),
+        (len(data["dead"]), below, f"\u2002<b>dead: {figures.percent(dead)}</b>", "middle right"),
     ]
-
-
-def _percent(share: float) -> str:
-    if 0 < share < 0.005:
-        return "< 1 %"
-    return "> 99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"
 
 
 def dead_units_reading(data: Data, controls: State) -> str:
@@ -66,11 +60,11 @@ def dead_units_reading(data: Data, controls: State) -> str:
     network = f"{network}, biases {controls['bias']:g}".replace("-", "−")
     if activation == "leaky_relu":
         return f"{network}: no unit is off for any digit: where z < 0 the slope is 0.01, not 0."
-    off, dead, high = (_percent(float(data[name][-1])) for name in ("off", "dead", "high"))
+    off, dead, high = (figures.percent(float(data[name][-1])) for name in ("off", "dead", "high"))
     shown = (
         f"{network}: in the last layer a unit is off for {off} of the digits on average, and {dead} of the units are "
         f"dead, off for all 1797 (5 to 95 % of the draws: {100 * data['low'][-1]:.0f} to {high}). In the whole network "
-        f"{_percent(float(data['network']))} are dead."
+        f"{figures.percent(float(data['network']))} are dead."
     )
     gone = np.flatnonzero(data["dead"] == 1)
     if not len(gone):

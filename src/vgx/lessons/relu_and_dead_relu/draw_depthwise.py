@@ -69,11 +69,11 @@ def depthwise_reading(data: Data, controls: State) -> str:
         finite = np.isfinite(data["test_accuracy"][b])
         over = f", {np.sum(~finite)} of {finite.size} runs overflow" if not finite.all() else ""
         layers = [
-            f"{ROLES[row][1] + ' ' if len(rows) > 1 else ''}{_percent(data['birth'][row].mean())} → "
-            + (_percent(np.nanmean(data["after"][row])) if finite.any() else "overflow")
+            f"{ROLES[row][1] + ' ' if len(rows) > 1 else ''}{figures.percent(data['birth'][row].mean())} → "
+            + (figures.percent(np.nanmean(data["after"][row])) if finite.any() else "overflow")
             for row in rows
         ]
-        right = f" ({_percent(np.nanmean(data['test_accuracy'][b]))} right{over})" if finite.any() else ""
+        right = f" ({figures.percent(np.nanmean(data['test_accuracy'][b]))} right{over})" if finite.any() else ""
         parts.append(f"{NETWORKS[block][1]}: {', '.join(layers)}{right}")
     kernel = controls["kernel"]
     setting = f"{kernel} × {kernel}, {NORMS[controls['norm']]}, rate {controls['learning_rate']:g}"
@@ -110,9 +110,3 @@ def _names(accuracies: np.ndarray) -> list[tuple[float, float, str, str]]:
         over = int(np.sum(~np.isfinite(runs)))
         notes.append((place, 1.24, f"{name}<br>{over} overflow" if over else name, "bottom center"))
     return notes
-
-
-def _percent(share: float) -> str:
-    if 0 < share < 0.005:
-        return "< 1 %"
-    return "> 99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"

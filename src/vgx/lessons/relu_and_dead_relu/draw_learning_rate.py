@@ -72,20 +72,24 @@ def learning_rate_reading(data: Data, controls: State) -> str:
     name = f"{TRAINED[controls['activation']]} with {OPTIMIZERS[controls['optimizer']]}"
     dead, loss, over = _median(data["dead"]), _median(data["loss"]), np.sum(~np.isfinite(data["loss"]), axis=1)
     if controls["epoch"] == 0:
-        return f"{name}, before the first step: {_percent(dead[0])} of the units are dead, the loss is {loss[0]:.3g}."
+        share = figures.percent(dead[0])
+        return f"{name}, before the first step: {share} of the units are dead, the loss is {loss[0]:.3g}."
     best = int(np.nanargmin(loss))
-    parts = [f"the loss is least at rate {LEARNING_RATES[best]:g} ({_number(loss[best])}, {_percent(dead[best])} dead)"]
+    parts = [
+        f"the loss is least at rate {LEARNING_RATES[best]:g} "
+        f"({_number(loss[best])}, {figures.percent(dead[best])} dead)"
+    ]
     many = np.flatnonzero(dead >= MANY)
     if many.size:
-        rate, share, then = LEARNING_RATES[many[0]], _percent(dead[many[0]]), _number(loss[many[0]])
+        rate, share, then = LEARNING_RATES[many[0]], figures.percent(dead[many[0]]), _number(loss[many[0]])
         parts.append(f"at {rate:g} already {share} of the units are dead and the loss is {then}")
     worse = np.flatnonzero(loss[best:] >= CHANCE) + best
     if worse.size:
         said = f"from {LEARNING_RATES[worse[0]]:g} on it is above guessing’s {CHANCE:.2f}"
-        said += f", up to {_percent(most)} are dead" if (most := np.nanmax(dead[worse])) else ""
+        said += f", up to {figures.percent(most)} are dead" if (most := np.nanmax(dead[worse])) else ""
         parts.append(said + _right(data["test_accuracy"][worse]) * (controls["epoch"] == LAST_EPOCH))
     if controls["activation"] == "leaky_relu":
-        share = _percent(np.nanmax(_median(data["negative"])))
+        share = figures.percent(np.nanmax(_median(data["negative"])))
         parts.append(f"no unit is dead, though up to {share} are negative on every digit")
     elif not many.size:
         parts.append("where half of the runs or more go on, less than a tenth of the units is dead")
@@ -119,12 +123,6 @@ def _band(values: np.ndarray, colour: str) -> dict[str, Any]:
     rates = np.array(LEARNING_RATES)[some]
     low, high = np.nanmin(values[some], axis=1), np.nanmax(values[some], axis=1)
     return figures.between(rates, low, high, colour, name="range")
-
-
-def _percent(share: float) -> str:
-    if 0 < share < 0.005:
-        return "< 1 %"
-    return "> 99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"
 
 
 def _number(loss: float) -> str:

@@ -136,7 +136,7 @@ def saturation(data: Data, controls: State) -> "go.Figure":
          "yaxis": "y2", "xaxis": "x2", "marker": {"color": np.where(is_flat, VANISHING, colour).tolist()},
          "hovertemplate": "10^%{x:.1f}: %{y:.1%}<extra></extra>"},
         figures.labels(
-            (SLOPE_EDGES[0] + 0.05, 0.99, f"{_percent(data['saturated'])} below 0.01", "top right"),
+            (SLOPE_EDGES[0] + 0.05, 0.99, f"{figures.percent(data['saturated'])} below 0.01", "top right"),
             (SLOPE_EDGES[-1] - 0.05, 0.99, f"E[φ′²] = {_number(data['mean_square'])}", "top left"),
             xaxis="x2", yaxis="y2", cliponaxis=False,
         ),
@@ -169,34 +169,29 @@ def _saturated(data: Data) -> tuple[list[float], list[float]]:
     return [Z_SHOWN[0], high], [low, Z_SHOWN[-1]]
 
 
-def _percent(share: float) -> str:
-    if 0 < share < 0.01:
-        return "less than 1 %"
-    return "over 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
-
-
 def saturation_reading(data: Data, controls: State) -> str:
     """Say what `saturation` shows."""
     factor = _number(sqrt(data["mean_square"]))
     return (
         f"{_name(controls)}, {controls['inputs']}: z has mean {_number(round(float(data['center']), 2))} and "
-        f"standard deviation {data['spread']:.3g}; {_percent(data['saturated'])} of the units are saturated (slope "
-        f"below {SATURATED_BELOW:g}). E[φ′²] = {_number(data['mean_square'])}: the slopes alone multiply a gradient's "
-        f"norm by {factor}."
+        f"standard deviation {data['spread']:.3g}; {figures.percent(data['saturated'])} of the units are saturated "
+        f"(slope below {SATURATED_BELOW:g}). E[φ′²] = {_number(data['mean_square'])}: the slopes alone multiply a "
+        f"gradient's norm by {factor}."
     )
 
 
 # ------------------------------------------------------------------------------------------------ many layers
 
 FLOOR, CEILING = -40, 5
-SMALLEST = figures.SMALLEST
 
 
 def derivative_product(data: Data, controls: State) -> "go.Figure":
     """Draw the product of more and more slopes, from none: median, band and what no path exceeds."""
     verdict, depth = _verdict(data), len(data["median"])
     colour = figures.COLOURS[verdict]
-    lines = {name: np.maximum(np.insert(data[name], 0, 1.0), SMALLEST) for name in ("low", "high", "bound", "median")}
+    lines = {
+        name: np.maximum(np.insert(data[name], 0, 1.0), figures.SMALLEST) for name in ("low", "high", "bound", "median")
+    }
     line = {"type": "scatter", "mode": "lines", "x": np.arange(depth + 1)}
     hover = "%{x} slopes: %{y:.2e}<extra></extra>"
     steepest = data["bound"][0]
@@ -233,7 +228,7 @@ def _end_label(median: np.ndarray, verdict: Verdict) -> tuple[float, float, str,
 def _verdict(data: Data) -> Verdict:
     """Judge the median; one that only float64 takes for 0 vanishes, it is not dead."""
     is_alive = data["alive"][-1] > 0.5
-    return verdict_of_ratio(max(data["median"][-1], SMALLEST) if is_alive else 0.0)
+    return verdict_of_ratio(max(data["median"][-1], figures.SMALLEST) if is_alive else 0.0)
 
 
 def product_reading(data: Data, controls: State) -> str:
@@ -254,4 +249,4 @@ def product_reading(data: Data, controls: State) -> str:
 
 
 def _product(value: float) -> str:
-    return _number(value) if value > SMALLEST else "less than 10⁻³⁰⁰"
+    return _number(value) if value > figures.SMALLEST else "less than 10⁻³⁰⁰"
