@@ -25,6 +25,7 @@ _MODULES = (
     "network",
     "normalization",
     "probing",
+    "recurrent",
     "sweep",
     "theory",
     "training",
