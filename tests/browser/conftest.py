@@ -9,6 +9,8 @@ from playwright.sync_api import sync_playwright
 from tests.browser import built, chromium, specimen_labs
 from vgx.lab import static
 
+PATIENCE = 120_000  # milliseconds: the machine may be busy with other things
+
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
@@ -44,7 +46,7 @@ def open_page(browser, book):
 
     def open_(address: str | Path, *, watched: bool = True, host: str = "file:///", **options):
         context = browser.new_context(**{"viewport": built.DESKTOP, **options})
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         opened.append((context, built.Watch(page, host) if watched else None))
         page.goto(address.as_uri() if isinstance(address, Path) else address)
@@ -94,6 +96,7 @@ def place(request, book, specimens) -> built.Place:
 def lab_page(place, browser):
     """One open page for all tests of a lab in a module: opening takes longer than most of them."""
     context = browser.new_context(viewport=built.DESKTOP)
+    context.set_default_timeout(PATIENCE)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
     watch = built.Watch(page)
