@@ -4,8 +4,10 @@ Each cell has its forward pass and below it its backward pass, backpropagation t
 ``(steps, ..., batch, width)``: time first, then any ensemble.
 """
 
+from vgx.recurrent.gru import GRU
+from vgx.recurrent.lstm import LSTM
 from vgx.recurrent.matrices import recurrent_matrix
 from vgx.recurrent.rnn import RNN
-from vgx.recurrent.traces import Gradients, RNNTrace
+from vgx.recurrent.traces import Gradients, GRUTrace, LSTMTrace, RNNTrace
 
-__all__ = ["RNN", "Gradients", "RNNTrace", "recurrent_matrix"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUTrace", "Gradients", "LSTMTrace", "RNNTrace", "recurrent_matrix"]

@@ -75,6 +75,14 @@ def state(name: str, value: np.ndarray | None, shape: Shape, dtype: np.dtype) ->
     raise ValueError(f"{name} has shape {value.shape}, it must broadcast to {shape}")
 
 
+def pair(value: tuple[np.ndarray, np.ndarray] | None, shape: Shape, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Return the initial h and c of an LSTM."""
+    if value is not None and not (isinstance(value, tuple | list) and len(value) == 2):
+        raise ValueError(f"state must be a pair (h_0, c_0), got {type(value).__name__} {value!r}")
+    h, c = value or (None, None)
+    return state("h_0", h, shape, dtype), state("c_0", c, shape, dtype)
+
+
 def gradients(last: np.ndarray | None, each: np.ndarray | None, states: np.ndarray) -> np.ndarray:
     """Return what C takes from each of the states h_0 to h_T directly, with all leading axes."""
     if last is None and each is None:

@@ -9,7 +9,7 @@ from vgx.activation import Activation, activations
 from vgx.arguments import generator, real_array, whole_number
 from vgx.recurrent import checks
 from vgx.recurrent.matrices import recurrent_matrix
-from vgx.recurrent.steps import joined, parted, transposed
+from vgx.recurrent.steps import each_step_times, summed_outer, transposed
 from vgx.recurrent.traces import Gradients, RNNTrace
 
 
@@ -158,7 +158,8 @@ class RNN:
         h, z = np.empty((steps + 1, *shape), W.dtype), np.empty((steps, *shape), W.dtype)
         h[0] = checks.state("state", state, shape, W.dtype)
         with np.errstate(all="ignore"):
-            z[:] = parted(joined(x) @ U + b, steps)
+            each_step_times(x, U, out=z)
+            z += b
             for t in range(steps):
                 z[t] += h[t] @ W
                 h[t + 1] = φ(z[t])
@@ -208,9 +209,6 @@ class RNN:
                 np.multiply(slopes[t], dh[t + 1], out=dz[t])
                 if t not in cuts:
                     dh[t] += dz[t] @ transposed(W)
-            dz = joined(dz)
-            dx = parted(dz @ transposed(U), steps)
-            dU = transposed(joined(x)) @ dz
-            dW = transposed(joined(h[:-1])) @ dz
-            db = dz.sum(-2, keepdims=True)
+            dx = each_step_times(dz, transposed(U), out=np.empty((*dz.shape[:-1], self.n_inputs), W.dtype))
+            dU, dW, db = summed_outer(x, dz), summed_outer(h[:-1], dz), dz.sum((0, -2))[..., None, :]
         return Gradients(dh, dx, dU, dW, db)

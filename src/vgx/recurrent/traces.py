@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from vgx.recurrent.gru import GRU
+    from vgx.recurrent.lstm import LSTM
     from vgx.recurrent.rnn import RNN
 
 
@@ -29,6 +31,62 @@ class RNNTrace:
     inputs: np.ndarray
     states: np.ndarray
     pre_activations: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class LSTMTrace:
+    """What `LSTM.forward` leaves behind.
+
+    Parameters
+    ----------
+    cell : LSTM
+        The cell that was run.
+    inputs : ndarray, shape (steps, ..., batch, n_inputs)
+        x_1 to x_T.
+    states, cells : ndarray, shape (steps + 1, ..., batch, width)
+        h_0 to h_T and c_0 to c_T.
+    squashed_cells : ndarray, shape (steps, ..., batch, width)
+        tanh c_1 to tanh c_T.
+    input_gates, forget_gates, candidates, output_gates : ndarray, shape (steps, ..., batch, width)
+        i_t, f_t, g_t and o_t, t = 1..T.
+    """
+
+    cell: "LSTM"
+    inputs: np.ndarray
+    states: np.ndarray
+    cells: np.ndarray
+    squashed_cells: np.ndarray
+    input_gates: np.ndarray
+    forget_gates: np.ndarray
+    candidates: np.ndarray
+    output_gates: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class GRUTrace:
+    """What `GRU.forward` leaves behind.
+
+    Parameters
+    ----------
+    cell : GRU
+        The cell that was run.
+    inputs : ndarray, shape (steps, ..., batch, n_inputs)
+        x_1 to x_T.
+    states : ndarray, shape (steps + 1, ..., batch, width)
+        h_0 to h_T.
+    memories : ndarray, shape (steps, ..., batch, width)
+        What the candidates take from the state before: ``h @ W + recurrent_biases``, their columns of it.
+    reset_gates, update_gates, candidates : ndarray, shape (steps, ..., batch, width)
+        r_t, u_t and n_t, t = 1..T.
+    """
+
+    cell: "GRU"
+    inputs: np.ndarray
+    states: np.ndarray
+    memories: np.ndarray
+    reset_gates: np.ndarray
+    update_gates: np.ndarray
+    candidates: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
