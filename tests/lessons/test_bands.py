@@ -16,13 +16,18 @@ def numbers(values):
 def bands(figure):
     """Yield each band's name, x, low and high, and the lines in its panel."""
     for trace in figure.data:
-        if trace.type != "scatter" or trace.fill != "toself" or len(trace.x) % 2:
+        if trace.type != "scatter" or trace.fill != "toself":
             continue
-        half = len(trace.x) // 2
-        x, high, low = numbers(trace.x[:half]), numbers(trace.y[:half]), numbers(trace.y[half:])[::-1]
-        if half > 1 and np.array_equal(x, numbers(trace.x[half:])[::-1]):  # else bars, in one path
-            lines = [line for line in figure.data if line.type == "scatter" and line.yaxis == trace.yaxis]
-            yield trace.name, x, low, high, lines
+        lines = [line for line in figure.data if line.type == "scatter" and line.yaxis == trace.yaxis]
+        x, y = numbers(trace.x), numbers(trace.y)
+        gaps = np.flatnonzero(np.isnan(x))  # between several bands of one trace
+        for part_x, part_y in zip(np.split(x, gaps), np.split(y, gaps), strict=True):
+            part_x, part_y = part_x[~np.isnan(part_x)], part_y[~np.isnan(part_x)]
+            half = len(part_x) // 2
+            there, back = part_x[:half], part_x[half:][::-1]
+            if half > 2 and np.array_equal(there, back):  # else bars, in one path
+                edges = np.sort([part_y[:half], part_y[half:][::-1]], axis=0)
+                yield trace.name, there, *edges, lines
 
 
 def runs_between(line, x, low, high):
