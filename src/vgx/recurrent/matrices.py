@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 
 from vgx.arguments import generator, real_array, whole_number
 from vgx.initializer import initializers
+from vgx.recurrent.checks import float_type
 from vgx.registry import Registry
 
 
@@ -87,7 +88,7 @@ def recurrent_matrix(
     """
     width = whole_number("width", width)
     nets = () if n_nets is None else (whole_number("n_nets", n_nets),)
-    matrix = recurrent_matrices[kind]
+    matrix, dtype = recurrent_matrices[kind], float_type(dtype)
     if (radius is None) == (singular_value is None):
         raise ValueError(
             f"exactly one of radius and singular_value must be given, got radius={radius!r} "
