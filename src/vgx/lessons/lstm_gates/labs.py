@@ -1,1 +1,48 @@
 """The labs of lesson 06."""
+
+from vgx.lab import Choice, Lab, Predict, Slider
+
+from . import draw, measure
+
+gradient_through_time = Lab(
+    "gradient-through-time",
+    controls={
+        "steps": Slider(10, 200, default=100, stops=(10, 50, 100, 200), integer=True, label="steps T", unit=" steps"),
+        "radius": Slider(0.5, 2, default=1, stops=(0.5, 0.8, 0.9, 1, 1.1, 1.4, 2), log=True, label="spectral radius ρ"),
+        "activation": Choice(("tanh", "relu", "sigmoid", "identity")),
+        "recurrent": Choice(("gaussian", "orthogonal", "identity"), label="recurrent matrix W"),
+        "input_scale": Slider(0, 1, default=1, stops=(0, 1), label="input strength"),
+    },
+    compute=measure.gradient_through_time,
+    draw=draw.gradient_through_time,
+    read=draw.through_time_reading,
+    vectorized=("steps",),
+    predict=Predict(
+        "A tanh network reads 100 inputs of variance 1. Its recurrent matrix is orthogonal, times 1.4: each step "
+        "makes any vector 1.4 times as long, and 1.4^100 is 10^14.6. The gradient on the first state is ten to which "
+        "power times that on the last? (A tenth would be −1, a hundred 2.)",
+        answer=draw.exponent_at_the_first_state,
+        at={"steps": 100, "radius": 1.4, "activation": "tanh", "recurrent": "orthogonal", "input_scale": 1},
+        power_of_ten=True,
+    ),
+    alt="Line chart: the gradient's norm by steps back from the last, on a log axis, with its bound and ρ's powers.",
+)
+
+powers = Lab(
+    "powers",
+    controls={
+        "rho": Slider(0.5, 1.1, default=0.9, stops=(0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05), label="spectral radius ρ"),
+        "k": Slider(0, 10, default=1, stops=(0, 0.1, 0.3, 1, 3, 10), label="unit 2 feeds unit 1, k"),
+        "t": Slider(0, 100, default=9, stops=(1, 3, 9, 20, 50, 100), integer=True, label="steps t"),
+    },
+    compute=measure.powers,
+    draw=draw.powers,
+    read=draw.powers_reading,
+    predict=Predict(
+        "Two linear units: each keeps 0.9 of itself at every step, and the second adds itself to the first. Both "
+        "eigenvalues are 0.9. How long can a state of length 1 get on its way, at most?",
+        answer=draw.largest_norm,
+        at={"rho": 0.9, "k": 1, "t": 9},
+    ),
+    alt="A line chart of the norm of a matrix's powers by step, on a log axis; below it the way of a state in a plane.",
+)
