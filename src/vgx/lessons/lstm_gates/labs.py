@@ -3,6 +3,7 @@
 from vgx.lab import Choice, Lab, Predict, Slider
 
 from . import draw, measure
+from .measure_gates import BIASES, CELLS
 
 gradient_through_time = Lab(
     "gradient-through-time",
@@ -45,4 +46,25 @@ powers = Lab(
         at={"rho": 0.9, "k": 1, "t": 9},
     ),
     alt="A line chart of the norm of a matrix's powers by step, on a log axis; below it the way of a state in a plane.",
+)
+
+gates = Lab(
+    "gates",
+    controls={
+        "cell": Choice(CELLS),
+        "forget_bias": Slider(-2, 6, default=1, stops=(-2, -1, 0, 1, 2, 3, 4, 5, 6)),
+        "biases": Choice(BIASES),
+        "steps": Slider(10, 200, default=200, stops=(50, 100, 200), integer=True, label="steps T", unit=" steps"),
+    },
+    compute=measure.gates,
+    draw=draw.gates,
+    read=draw.gates_reading,
+    predict=Predict(
+        "An LSTM starts with forget bias 1, as is often advised: each of its forget gates is about σ(1) = 0.73. The "
+        "gradient on its memory 100 steps back is ten to which power times that at the end? (A tenth would be −1.)",
+        answer=draw.gradient_exponent,
+        at={"cell": "LSTM", "forget_bias": 1, "biases": "one_value", "steps": 100},
+        power_of_ten=True,
+    ),
+    alt="Above, a line chart by lag on a log axis: the gradient, and the gates' product. Below, a heat map of gates.",
 )
