@@ -233,6 +233,41 @@ def test_the_direct_path_carries_the_first_steps_and_the_gates_the_rest():
     assert chrono["through"][-1] / chrono["gradient"][1, -1] == pytest.approx(0.3, abs=0.05)
 
 
+def test_the_rest_is_large_because_every_step_has_the_same_weights():
+    """With h's units renamed afresh at every step, the detours do not add up, and f's mean is nearly all."""
+
+    def factor(k, *, renamed):
+        rng = np.random.default_rng(k)
+        drawn = measure.cell_at_birth("LSTM", "one_value", 1.0, 100, rng=rng)
+        trace = drawn.forward(rng.standard_normal((100, 1, WIDTH)))
+        row, log_norm = np.concatenate([rng.standard_normal((1, WIDTH)), np.zeros((1, WIDTH))], axis=1), 0.0
+        for t in range(100, 40, -1):
+            J = measure.lstm_jacobian(trace, t)
+            if renamed:
+                J[:, WIDTH:] = J[:, WIDTH:][:, rng.permutation(WIDTH)]
+            row = row @ J
+            log_norm += np.log(np.linalg.norm(row))
+            row /= np.linalg.norm(row)
+        return np.exp(log_norm / 60)
+
+    own, renamed = (np.median([factor(k, renamed=each) for k in range(10)]) for each in (False, True))
+    assert own == pytest.approx(0.83, abs=0.02)
+    assert renamed == pytest.approx(0.75, abs=0.02)
+
+
+def test_with_a_large_forget_bias_it_is_the_young_cells_that_have_the_large_gradient():
+    old = []
+    for k in range(6):
+        rng = np.random.default_rng(k)
+        drawn = measure.cell_at_birth("LSTM", "one_value", 6.0, 600, rng=rng)
+        trace = drawn.forward(rng.standard_normal((600, 1, WIDTH)))
+        norms = np.linalg.norm(drawn.backward(trace, last=rng.standard_normal((1, WIDTH))).cells[:, 0], axis=-1)
+        old.append(norms[400] / norms[600])
+    young = gates("LSTM", "one_value", 6.0, 200)["gradient"]
+    assert young[1, 100] < 3
+    assert np.median(old) < 3 < young[0, 200]
+
+
 def test_without_closing_the_input_gates_the_state_and_the_gradient_grow():
     full, half = (gates("LSTM", biases, 0.0, 200) for biases in ("chrono", "half_chrono"))
     assert full["size"] == pytest.approx(0.066, abs=0.01)
