@@ -205,10 +205,11 @@ class RNN:
         dz = np.empty_like(dh[1:])
         with np.errstate(all="ignore"):
             slopes = dφ(z)
+            W_T = np.ascontiguousarray(transposed(W))  # products with a view take half as long again
             for t in reversed(range(steps)):
                 np.multiply(slopes[t], dh[t + 1], out=dz[t])
                 if t not in cuts:
-                    dh[t] += dz[t] @ transposed(W)
+                    dh[t] += dz[t] @ W_T
             dx = each_step_times(dz, transposed(U), out=np.empty((*dz.shape[:-1], self.n_inputs), W.dtype))
             dU, dW, db = summed_outer(x, dz), summed_outer(h[:-1], dz), dz.sum((0, -2))[..., None, :]
         return Gradients(dh, dx, dU, dW, db)
