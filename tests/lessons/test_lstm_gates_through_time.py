@@ -146,6 +146,8 @@ def test_what_is_to_be_seen_in_the_lab():
     assert np.log10(at_h0(100, 2.0, "tanh", "gaussian", 0.0)) == pytest.approx(5.4, abs=0.1)
     assert np.log10(at_h0(50, 2.0, "sigmoid", "orthogonal", 1.0)) == pytest.approx(-21.4, abs=0.1)
     assert np.log10(at_h0(10, 1.0, "sigmoid", "orthogonal", 1.0)) == pytest.approx(-6.9, abs=0.1)
+    for recurrent in ("gaussian", "orthogonal", "identity"):  # the best that a sigmoid does
+        assert max(at_h0(10, 2.0, "sigmoid", recurrent, input_scale) for input_scale in (0.0, 1.0)) < 1e-3
     assert at_h0(100, 1.0, "identity", "gaussian", 1.0) == pytest.approx(0.33, rel=0.05)
     awake = [at_h0(100, 1.0, "relu", "identity", input_scale) for input_scale in (0.0, 1.0)]
     assert awake == pytest.approx([0.70, 0.24], rel=0.05)

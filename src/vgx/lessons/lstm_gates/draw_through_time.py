@@ -33,7 +33,7 @@ def gradient_through_time(data: Data, controls: State) -> "go.Figure":
     line = {"type": "scatter", "mode": "lines"}
     ends = np.array([0, steps])
     hover = "%{x} steps back: %{y:.2e}<extra></extra>"
-    corner = (-1 if verdict is Verdict.EXPLODING else 1) * (LIMIT - 1)  # away from the line
+    corner = (1 if verdict in (Verdict.VANISHING, Verdict.DEAD) else -1) * (LIMIT - 1)  # away from the lines
     traces = [
         figures.between(lags, low, high, colour, name="5–95 %"),
         line | {"name": "bound", "x": ends, "y": _powers(data["bound"], ends), "line": figures.THEORY,
