@@ -222,6 +222,12 @@ def test_the_product_of_gates_is_about_a_power_of_the_biass_sigmoid(cell, bias):
     assert direct[-1] ** 0.01 == pytest.approx(gate, rel=0.02)
 
 
+def test_what_is_very_small_is_not_taken_for_nothing():
+    """Its square is below the smallest double."""
+    direct = gates("LSTM", "one_value", -2.0, 200)["direct"][-1]
+    assert np.log10(direct) == pytest.approx(-180, abs=3)
+
+
 def test_the_direct_path_carries_the_first_steps_and_the_gates_the_rest():
     data = gates("LSTM", "one_value", 1.0, 200)
     share = data["direct"] / data["gradient"][1]

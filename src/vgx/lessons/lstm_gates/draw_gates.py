@@ -57,7 +57,8 @@ def gates(data: Data, controls: State) -> "go.Figure":
     across, powers = (MOST_STEPS + 4, -4), figures.powers_of_ten_axis(*POWERS, step=10)
     return figures.figure(
         traces,
-        title={"text": f"How far back the gradient reaches<br><sub>{N_NETS} networks at birth: median, 5–95 %</sub>"},
+        title={"text": f"How far back the gradient reaches<br><sub>{N_NETS} at birth: median, 5–95 %; dark: keeps "
+               "long</sub>"},
         height=620,
         margin={"l": 73, "r": 60, "t": 112, "b": 56},
         xaxis={"automargin": False, "range": list(across), "anchor": "y2", "tickvals": [0, 50, 100, 150, 200],
