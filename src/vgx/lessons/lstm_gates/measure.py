@@ -6,17 +6,7 @@ from .measure_powers import first_below_one, log_norm, peak_step, powers, shear_
 from .measure_through_time import gradient_through_time
 
 __all__ = [
-    "cell_at_birth",
-    "critical_radius",
-    "decay_per_step",
-    "first_below_one",
-    "first_over_last",
-    "gates",
-    "gradient_through_time",
-    "gru_jacobian",
-    "log_norm",
-    "lstm_jacobian",
-    "peak_step",
-    "powers",
-    "shear_power",
-]
+    "cell_at_birth", "critical_radius", "decay_per_step", "first_below_one", "first_over_last", "gates",
+    "gradient_through_time", "gru_jacobian", "log_norm", "lstm_jacobian",
+    "peak_step", "powers", "shear_power",
+]  # fmt: skip
