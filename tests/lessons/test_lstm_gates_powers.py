@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vgx.lessons.lstm_gates import draw, draw_powers, labs, measure, measure_powers
-from vgx.recurrent import recurrent_matrix
+from vgx.recurrent import RNN, recurrent_matrix
 
 powers = functools.cache(measure.powers)
 STEPS = measure_powers.STEPS
@@ -175,3 +175,45 @@ def test_the_figure_shows_what_was_measured(state):
 def test_the_answer_to_the_labs_question():
     lab = labs.powers
     assert draw.largest_norm(powers(**lab.predict.at), lab.predict.at) == pytest.approx(norms(0.9, 1, 200).max())
+
+
+@pytest.mark.parametrize(
+    ("rho", "k", "peak", "below", "after_100"),
+    [
+        (0.9, 1.0, 3.91, 35, 0.00295),
+        (0.9, 10.0, 38.7, 63, 0.0295),
+        (0.95, 10.0, 75.5, 143, 6.23),
+        (0.9, 0.1, 1, 1, 3e-4),
+    ],
+)
+def test_what_to_try_in_the_lab(rho, k, peak, below, after_100):
+    data = powers(rho, k, 100)
+    assert data["peak"][1] == pytest.approx(peak, rel=2e-3)
+    assert data["below"] == below
+    assert data["at"][0] == pytest.approx(after_100, rel=1e-2)
+
+
+def test_gaussian_matrices_grow_first_too():
+    for rho, most, largest in [(0.9, 1.83, 1.69), (0.95, 2.17, 1.78)]:
+        median = powers(rho, 1.0, 1)["gaussian"][1]
+        assert median.max() == pytest.approx(most, abs=0.005)
+        assert median[1] == pytest.approx(largest, abs=0.005)
+
+
+def test_the_determinant_says_nothing_about_the_norm():
+    assert np.linalg.det(np.diag([2, 0.1])) == pytest.approx(0.2)
+    assert np.linalg.norm(np.linalg.matrix_power(np.diag([2, 0.1]), 9), 2) == pytest.approx(512)
+    np.testing.assert_allclose(np.linalg.det(measure.shear_power(0.9, 10.0, np.arange(9))), 0.81 ** np.arange(9))
+
+
+# ---------------------------------------------------------------- truncation
+
+
+def test_no_gradient_passes_a_cut_exactly():
+    rng = np.random.default_rng(0)
+    cell = RNN.sample(n_inputs=1, width=16, radius=0.7, rng=rng)
+    trace = cell.forward(rng.standard_normal((10, 32, 1)))
+    for truncation, reached in [(None, 10), (9, 9), (5, 5), (1, 1)]:
+        inputs = cell.backward(trace, last=np.ones((32, 16)), truncation=truncation).inputs
+        assert np.all(inputs[: 10 - reached] == 0)
+        assert np.all(np.abs(inputs[10 - reached :]).max(axis=(1, 2)) > 0)
