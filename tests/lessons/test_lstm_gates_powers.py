@@ -142,6 +142,8 @@ def test_wrong_arguments_say_what_is_allowed():
         ((0.5, 1.0, 1), "grows 1.21-fold in 1 step and"),
         ((0.5, 0.3, 3), "largest singular value 0.672: ‖Wᵗ‖ never exceeds 1."),
         ((1.0, 0.0, 9), "never exceeds 1. At t = 9 it is 1, ρᵗ 1 and σ_maxᵗ 1."),
+        ((0.5, 0.3, 3), "Gaussian matrices of that radius, 64 units, never exceed 1 (median of 20)."),
+        ((0.9, 1.0, 9), "64 units, reach 1.83 within 100 steps (median of 20)."),
         ((1.0, 0.1, 9), "Spectral radius 1: ‖Wᵗ‖ grows without end."),
         ((1.05, 10.0, 100), "grows without end. At t = 100 it is 10⁵"),
     ],

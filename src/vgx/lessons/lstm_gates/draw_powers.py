@@ -72,6 +72,7 @@ def powers_reading(data: Data, controls: State) -> str:
     rho, t = controls["rho"], controls["t"]
     (norm, radius, bound), (peak, most) = data["at"], data["peak"]
     median = data["gaussian"][1].max()
+    gaussian = f"reach {_number(median)} within {LAST} steps" if median > 1 + 1e-9 else "never exceed 1"
     largest = f"largest singular value {_number(data['bound'][1])}"
     if np.isinf(most):
         regime = f"Spectral radius {rho:g}: ‖Wᵗ‖ grows without end"
@@ -84,7 +85,7 @@ def powers_reading(data: Data, controls: State) -> str:
         )
     return (
         f"{regime}. At t = {t} it is {_number(norm)}, ρᵗ {_number(radius)} and σ_maxᵗ {_number(bound)}. Gaussian "
-        f"matrices of that radius, {WIDTH} units, reach {_number(median)} within {LAST} steps (median of {N_DRAWS})."
+        f"matrices of that radius, {WIDTH} units, {gaussian} (median of {N_DRAWS})."
     )
 
 
