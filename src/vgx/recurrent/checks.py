@@ -70,7 +70,7 @@ def state(name: str, value: np.ndarray | None, shape: Shape, dtype: np.dtype) ->
         return np.zeros((), dtype)
     value = floats(name, value, dtype)
     with suppress(ValueError):
-        if value.shape[-2:] == shape[-2:] and np.broadcast_shapes(value.shape, shape) == shape:
+        if np.broadcast_shapes(value.shape, shape) == shape:
             return value
     raise ValueError(f"{name} has shape {value.shape}, it must broadcast to {shape}")
 
