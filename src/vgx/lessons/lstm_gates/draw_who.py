@@ -53,8 +53,8 @@ def who_did_it(data: Data, controls: State) -> "go.Figure":
                "title": {"text": f"marked ▲ {digits[mark]}; answers {' '.join(map(str, data['answers']))}"}},
         yaxis={"type": "linear", "range": [-0.03, 1.03], "domain": [0.5, 1], "tickvals": [0, 0.5, 1],
                "ticktext": ["0", "50 %", "100 %"], "title": {"text": "share"}},
-        yaxis2={"type": "linear", "range": [-0.12, 1.2], "domain": [0, 0.3], "tickvals": [0, 0.5, 1],
-                "ticktext": ["0", "50 %", "100 %"], "title": {"text": "right if ▲ here"}},
+        yaxis2={"type": "linear", "range": [-0.12, 1.2], "domain": [0, 0.3], "tickvals": [1 / DIGITS, 0.5, 1],
+                "ticktext": ["guess", "50 %", "100 %"], "title": {"text": "right if ▲ here"}},
         shapes=[figures.reference_line(1 / DIGITS, ENDS, "y2")],
     )  # fmt: skip
 
@@ -66,16 +66,21 @@ def who_reading(data: Data, controls: State) -> str:
     named = int(np.sum(answers == right))
     where = f"mark {lag} step{'s' * (lag != 1)} back" if lag else "mark at the end"
     of_mark, of_last = data["share"][:, mark], data["share"][:, -LAST:].sum(axis=1)
-    count = {0: "none", len(answers): "all"}.get(named, str(named))
-    decided = round(9 * float(np.median(data["changed"][:, mark])))
-    others = round(9 * np.delete(np.median(data["changed"], axis=0), mark).max())
+    ends = f" ({low} to {high})" if (low := _share(of_mark.min())) != (high := _share(of_mark.max())) else ""
+    changed = np.round(9 * np.median(data["changed"], axis=0)).astype(int)
+    others = np.delete(changed, mark).max()
     return (
-        f"{MODULES[controls['cell']]} {_after(controls['step'])}, {where}: of {len(answers)} networks {count} "
+        f"{MODULES[controls['cell']]} {_after(controls['step'])}, {where}: {named} of {len(answers)} networks "
         f"name{'s' * (named == 1)} the {right} (answers {', '.join(map(str, answers))}). The marked digit has "
-        f"{_share(np.median(of_mark))} of the gradient ({_share(of_mark.min())} to {_share(of_mark.max())}), the last "
-        f"{LAST} digits have {_share(np.median(of_last))}. Exchanged, the marked digit changes the answer in {decided} "
-        f"of 9 cases, any other in {f'at most {others}' if others else 'none'} (medians)."
+        f"{_share(np.median(of_mark))} of the gradient{ends}, the last {LAST} digits have "
+        f"{_share(np.median(of_last))}. Exchanged, the marked digit changes the answer in {changed[mark]} of 9 cases, "
+        f"another one in {f'up to {others}' if others else 'none'} (medians)."
     )
+
+
+def share_of_the_mark(data: Data, _: State) -> float:
+    """Return the marked digit's share of the gradient in per cent, the median over the networks."""
+    return 100 * float(np.median(data["share"][:, int(data["mark"])]))
 
 
 def _boxes(low: np.ndarray, high: np.ndarray, half: float, colour: str, name: str) -> dict[str, Any]:

@@ -1,9 +1,14 @@
 """The labs of lesson 06."""
 
+from functools import partial
+
 from vgx.lab import Choice, Lab, Predict, Slider
+from vgx.sweep import tabulate
 
 from . import draw, measure
 from .measure_gates import BIASES, CELLS
+from .measure_who_shown import WHO_SHOWN_AXES
+from .record import RECORDINGS
 
 gradient_through_time = Lab(
     "gradient-through-time",
@@ -67,4 +72,24 @@ gates = Lab(
         power_of_ten=True,
     ),
     alt="Above, a line chart by lag on a log axis: the gradient, and the gates' product. Below, a heat map of gates.",
+)
+
+who_did_it = Lab(
+    "who-did-it",
+    controls={
+        "cell": Choice(WHO_SHOWN_AXES["cell"], default="lstm"),
+        "step": Slider(0, 4000, default=4000, stops=WHO_SHOWN_AXES["step"], integer=True, label="after", unit=" steps"),
+        "lag": Slider(0, 19, default=8, stops=WHO_SHOWN_AXES["lag"], integer=True, label="mark", unit=" steps back"),
+        "sequence": Choice(WHO_SHOWN_AXES["sequence"], label="digits of"),
+    },
+    compute=tabulate(partial(measure.who_shown, RECORDINGS.load("who-did-it")), WHO_SHOWN_AXES, progress=False),
+    draw=draw.who_did_it,
+    read=draw.who_reading,
+    predict=Predict(
+        "Five trained RNNs read twenty digits of pi; the one they must name stands 16 steps before the end, and all "
+        "five name it. How many per cent of the gradient of their answer fall on that digit?",
+        answer=draw.share_of_the_mark,
+        at={"cell": "rnn", "step": 4000, "lag": 16, "sequence": "pi"},
+    ),
+    alt="Bars over twenty digits: each one's share of the gradient; below, lines of how often the answer is right.",
 )
