@@ -31,7 +31,7 @@ def who_did_it(data: Data, controls: State) -> "go.Figure":
     low, share, high = (_rounded(of(data["share"], axis=0)) for of in (np.min, np.median, np.max))
     changed = np.median(data["changed"], axis=0)
     traces = [
-        _boxes(np.zeros(LENGTH), share, HALF_BAR, COLOURS[cell], "share of the gradient"),
+        _boxes(np.zeros(LENGTH), share, HALF_BAR, COLOURS[cell], "share of the gradient") | {"opacity": 0.6},
         _boxes(low, high, HALF_RANGE, figures.INK, "range"),
         {"type": "scatter", "mode": "markers", "name": "exchanged", "x": PLACES, "cliponaxis": False,
          "y": np.where(changed > 0, changed, np.nan),
