@@ -93,3 +93,27 @@ who_did_it = Lab(
     ),
     alt="Bars over twenty digits: each one's share of the gradient; below, lines of how often the answer is right.",
 )
+
+MEMORY = RECORDINGS.load("memory")
+
+memory = Lab(
+    "memory",
+    controls={
+        "lag": Slider(
+            10, 400, default=100, stops=MEMORY.axes["lag"], log=True, integer=True, label="lag T", unit=" steps"
+        ),
+        "cell": Choice(MEMORY.axes["cell"], default="lstm_forget_1"),
+    },
+    compute=tabulate(partial(measure.memory_with_others, MEMORY), MEMORY.axes, progress=False),
+    draw=draw.memory,
+    read=draw.memory_reading,
+    predict=Predict(
+        "Before training, the gradient that reaches the first of 100 steps is a twentieth of the last one's in an RNN "
+        "with an orthogonal matrix, and 10⁻¹⁹ of it in a GRU. Which of the two learns to add two numbers marked "
+        "somewhere in 100 steps, within 4,000 training steps?",
+        answer=draw.who_adds,
+        at={"lag": 100, "cell": "gru"},
+        choices=("both", "only the orthogonal RNN", "only the GRU", "neither"),
+    ),
+    alt="Lines above: each run's error by training step, on a log axis. Dots below: when each cell's runs were solved.",
+)
