@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 
 from tests.lessons.prose import said
 from vgx import theory
 from vgx.lessons.lstm_gates import labs, measure
 from vgx.lessons.lstm_gates.draw_through_time import factor_a_step
+from vgx.lessons.lstm_gates.measure_memory import CELLS, adding_network
 from vgx.recurrent import recurrent_matrix
 from vgx.verdict import Verdict, verdict_of_norms
 
@@ -185,9 +187,61 @@ def test_what_a_gate_keeps():
 # ---------------------------------------------------------------- the rest
 
 
+def test_the_naive_error():
+    assert said(LESSON, "a mean squared error of $1/6 = 0.167$")
+    assert round(2 * stats.uniform.var(), 3) == 0.167
+
+
 def test_what_the_next_lesson_is_promised():
     assert said("05_resnet_skips", "$2.4\\cdot10^4$ times it with")
     assert said(LESSON, "56 plain layers with BatchNorm, and a first gradient $2.4\\cdot10^4$ times the last")
+
+
+# ---------------------------------------------------------------- memory
+
+
+def solved(cell, lag):
+    """Return at which training step each run was solved, NaN where it was not, and the last errors."""
+    data = labs.memory.data(cell=cell, lag=lag)
+    return data["solved"][list(CELLS).index(cell)], data["errors"][np.cumsum(data["evaluations"]) - 1].tolist()
+
+
+def test_what_is_to_be_seen_of_memory():
+    assert said(LESSON, "lag 100: 5 of 5, after 700 to 1,200 steps.")
+    assert labs.memory.state() == {"cell": "lstm_forget_1", "lag": 100}
+    steps, _ = solved("lstm_forget_1", 100)
+    assert (len(steps), steps.min(), steps.max()) == (5, 700, 1200)
+    assert said(LESSON, "0 of 5 each, all still at $1/6$. At lag 10 they learn it.")
+    for cell in ("rnn", "rnn_orthogonal"):
+        steps, ends = solved(cell, 100)
+        assert not np.isfinite(steps).any()
+        assert ends == pytest.approx([1 / 6] * 5, rel=0.12)
+        assert np.isfinite(solved(cell, 10)[0]).all()
+    assert said(LESSON, "The IRNN: 0 of 5, two of them on their way; at lag 50 3 of 3.")
+    steps, ends = solved("irnn", 100)
+    assert not np.isfinite(steps).any()
+    assert sum(end < 0.05 for end in ends) == 2
+    assert np.isfinite(solved("irnn", 50)[0]).sum() == 3
+    assert said(LESSON, "1,000 to 1,650, 700 to 1,200, 450 to 550 steps. At lag 400: 0 of 3, 1 of 3, 3 of 3.")
+    for cell, low, high, far in (
+        ("lstm_forget_0", 1000, 1650, 0), ("lstm_forget_1", 700, 1200, 1), ("lstm_chrono", 450, 550, 3)
+    ):  # fmt: skip
+        steps, _ = solved(cell, 100)
+        assert (steps.min(), steps.max()) == (low, high)
+        assert np.isfinite(solved(cell, 400)[0]).sum() == far
+    assert said(LESSON, "GRU: 300 to 350 steps. At lag 400: 450.")
+    steps, _ = solved("gru", 100)
+    assert (steps.min(), steps.max()) == (300, 350)
+    assert set(solved("gru", 400)[0]) == {450}
+
+
+def test_over_400_steps_the_gru_has_no_gradient_at_birth():
+    assert said(LESSON, "over 400 steps float32 has only 0 left.")
+    import torch
+
+    network, x = adding_network("gru", 400, seed=0), torch.rand(400, 8, 2, requires_grad=True)
+    network["readout"](network["cell"](x)[0][-1]).sum().backward()
+    assert x.grad[0].abs().max() == 0
 
 
 # ---------------------------------------------------------------- who-did-it
@@ -236,3 +290,24 @@ def test_who_did_it():
 def test_the_dots_add_up():
     """The numbers themselves are held in test_lstm_gates_gates, where the units are renamed."""
     assert said(LESSON, "the whole gradient falls by 0.83 a step, but by 0.75")
+
+
+# ---------------------------------------------------------------- exercises
+
+
+def test_a_memory_of_100_steps():
+    assert said(LESSON, "$1.01^{100} = 2.7$ and by $1.01^{1000} = 21{,}000$")
+    assert (round(1.01**100, 1), round(1.01**1000, -3)) == (2.7, 21_000)
+    assert said(LESSON, "so $\\chi = 0.986$: ρ = 1.84, close below the edge of 1.86")
+    assert round(0.5**0.02, 3) == 0.986
+    assert predicted("tanh", 1.84, 1) == pytest.approx(0.5**0.01, abs=0.002)
+
+
+def test_the_identity_follows_a_rule_of_its_own():
+    assert said(LESSON, "The lab says $10^{-26}$")
+    assert power(at_h0("tanh", "identity", 1.4, 0)) == -26
+    assert predicted("tanh", 1.4, 0) > 1
+    rest = optimize.brentq(lambda h: np.tanh(1.4 * h) - h, 0.1, 1)
+    assert said(LESSON, "at ±0.81. There the factor is $1.4\\,(1 - h^2) = 0.47$: $10^{-33}$ in 100 steps.")
+    factor = 1.4 * (1 - rest**2)
+    assert (round(rest, 2), round(factor, 2), power(factor**100)) == (0.81, 0.47, -33)
