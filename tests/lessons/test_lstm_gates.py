@@ -311,3 +311,9 @@ def test_the_identity_follows_a_rule_of_its_own():
     assert said(LESSON, "at ±0.81. There the factor is $1.4\\,(1 - h^2) = 0.47$: $10^{-33}$ in 100 steps.")
     factor = 1.4 * (1 - rest**2)
     assert (round(rest, 2), round(factor, 2), power(factor**100)) == (0.81, 0.47, -33)
+
+
+def test_what_is_taken_away():
+    assert said(LESSON, "(16 steps, for the digits) or not within our 4,000 training steps (100, for the sum)")
+    assert who("rnn", 2000, 16)["accuracy"][0][3] < 0.5 < who("rnn", 4000, 16)["accuracy"][0][3]
+    assert not np.isfinite(solved("rnn", 100)[0]).any()
