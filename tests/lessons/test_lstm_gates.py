@@ -84,7 +84,7 @@ def predicted(activation, radius, input_scale):
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "identity"])
 def test_the_rule_for_the_head_holds_in_every_state_without_the_identity(activation):
-    assert said(LESSON, "(Held against the lab: within 5 %.)")
+    assert said(LESSON, "(Held against the lab: within 5 % a step, which is a factor of 130 over 100 steps.")
     for input_scale in (0, 1):
         for radius in (0.5, 0.8, 0.9, 1, 1.1, 1.4, 2):
             found = factor_a_step(through_time(activation, "orthogonal", radius, input_scale))
@@ -179,9 +179,9 @@ def test_what_is_to_be_seen_of_gates():
 def test_what_a_gate_keeps():
     assert said(LESSON, "$0.99^{100} = 0.37$ over 100 steps")
     assert round(0.99**100, 2) == 0.37
-    assert said(LESSON, "3.7 steps for $b = 1$, and for 100 steps one needs $b = \\ln 99 = 4.6$")
-    assert (1 + math.e, math.log(99)) == pytest.approx((3.7, 4.6), abs=0.05)
-    assert 1 / (1 - 1 / (1 + math.exp(-1))) == pytest.approx(1 + math.e)
+    assert said(LESSON, "needs $1 + e^b = 100$, $b = \\ln 99 = 4.6$")
+    assert math.log(99) == pytest.approx(4.6, abs=0.05)
+    assert 1 - 1 / (1 + math.exp(-math.log(99))) == pytest.approx(1 / 100)
 
 
 # ---------------------------------------------------------------- the rest
@@ -288,8 +288,27 @@ def test_who_did_it():
 
 
 def test_the_dots_add_up():
-    """The numbers themselves are held in test_lstm_gates_gates, where the units are renamed."""
-    assert said(LESSON, "the whole gradient falls by 0.83 a step, but by 0.75")
+    """The numbers themselves are held in test_lstm_gates_gates, where the weights are drawn afresh."""
+    assert said(LESSON, "the gates alone leave 0.72 a step and the whole gradient 0.81")
+    assert said(LESSON, "With a $W$ drawn afresh at every step it would be 0.73")
+
+
+def test_what_torch_draws_is_not_much_of_a_radius():
+    assert said(LESSON, "torch draws $W$ with ρ = 0.6, and the Gaussian ρ = 1 of the first lab had 0.60 without a gate")
+    rng = np.random.default_rng(0)
+    drawn = measure.cell_at_birth("RNN", "one_value", 0.0, 100, n_nets=20, rng=rng).recurrent_weights
+    radii = np.abs(np.linalg.eigvals(drawn)).max(axis=-1)
+    assert np.median(radii) == pytest.approx(0.6, abs=0.03)
+    data = labs.gradient_through_time.data(steps=100, radius=1, activation="tanh", recurrent="gaussian", input_scale=1)
+    assert factor_a_step(data) == pytest.approx(0.60, abs=0.005)
+
+
+def test_what_survives_at_birth_is_not_what_learns():
+    """The numbers themselves are held in test_lstm_gates_memory and test_lstm_gates_opening."""
+    assert said(LESSON, "IRNN, orthogonal RNN and chrono keep 0.9, 0.05 and 0.05 of theirs over 100 steps")
+    assert said(LESSON, "A lag of 100 is learnt from gradients that never go back further than 10.")
+    assert said(LESSON, "its cliff comes at 700 steps")
+    assert said(LESSON, "an LSTM with forget bias 1, lag 100: 5 of 5, after 700 to 1,200 steps")
 
 
 # ---------------------------------------------------------------- exercises
