@@ -127,8 +127,10 @@ def test_the_bound_of_the_sigmoid():
 
 
 def test_what_is_to_be_seen_of_powers():
+    assert said(LESSON, "As it opens, $k = 0$, unit 2 does not feed unit 1: powers of 0.9.")
+    assert labs.powers.defaults == {"rho": 0.9, "k": 0, "t": 9}
     assert said(LESSON, "it grows 3.91-fold in 9 steps and is below 1 only from step 35 on.")
-    assert "grows 3.91-fold in 9 steps and is below 1 only from step 35 on" in labs.powers.reading()
+    assert "grows 3.91-fold in 9 steps and is below 1 only from step 35 on" in labs.powers.reading(rho=0.9, k=1, t=9)
     assert said(LESSON, "$k = 10$: 38.7-fold, below 1 from step 63 on.")
     assert said(LESSON, "$k = 0.1$: no growth, since $\\sigma_{\\max} = 0.951$.")
     assert "grows 38.7-fold in 9 steps and is below 1 only from step 63 on" in labs.powers.reading(rho=0.9, k=10, t=9)
@@ -217,10 +219,10 @@ def test_what_is_to_be_seen_of_memory():
         assert not np.isfinite(steps).any()
         assert ends == pytest.approx([1 / 6] * 5, rel=0.12)
         assert np.isfinite(solved(cell, 10)[0]).all()
-    assert said(LESSON, "The IRNN: 0 of 5, two of them on their way; at lag 50 3 of 3.")
+    assert said(LESSON, "The IRNN: 0 of 5, though two have left $1/6$, and one of them has just come below 0.01; at lag")
     steps, ends = solved("irnn", 100)
     assert not np.isfinite(steps).any()
-    assert sum(end < 0.05 for end in ends) == 2
+    assert sorted(ends)[0] < 0.01 < sorted(ends)[1] < 0.05 < sorted(ends)[2]
     assert np.isfinite(solved("irnn", 50)[0]).sum() == 3
     assert said(LESSON, "1,000 to 1,650, 700 to 1,200, 450 to 550 steps. At lag 400: 0 of 3, 1 of 3, 3 of 3.")
     for cell, low, high, far in (
@@ -288,9 +290,23 @@ def test_who_did_it():
 
 
 def test_the_dots_add_up():
-    """The numbers themselves are held in test_lstm_gates_gates, where the weights are drawn afresh."""
-    assert said(LESSON, "the gates alone leave 0.72 a step and the whole gradient 0.81")
-    assert said(LESSON, "With a $W$ drawn afresh at every step it would be 0.73")
+    """The numbers with weights drawn afresh are held in test_lstm_gates_gates."""
+    assert said(LESSON, "the gates alone leave 0.72 a step, the whole gradient 0.81")
+    assert said(LESSON, "drawn afresh at every step there is no such direction, and 0.73 is left")
+    assert said(LESSON, "a gradient along its leading direction gains 0.09 at each step: 0.72 + 0.09")
+    parts = []
+    for k in range(10):
+        rng = np.random.default_rng(k)
+        cell = measure.cell_at_birth("LSTM", "one_value", 1.0, 200, rng=rng)
+        trace, width = cell.forward(rng.standard_normal((200, 1, 64))), 64
+        detours = []
+        for t in range(51, 201):
+            A = measure.lstm_jacobian(trace, t)[:width, width:]
+            D = trace.output_gates[t - 2] * (1 - np.tanh(trace.cells[t - 1]) ** 2)
+            detours.append(A * D)
+        leading = np.linalg.eigvals(np.mean(detours, axis=0)).real.max()
+        parts.append((trace.forget_gates[50:].mean(), leading))
+    assert np.median(parts, axis=0) == pytest.approx([0.72, 0.09], abs=0.01)
 
 
 def test_what_torch_draws_is_not_much_of_a_radius():
@@ -308,6 +324,12 @@ def test_what_survives_at_birth_is_not_what_learns():
     assert said(LESSON, "IRNN, orthogonal RNN and chrono keep 0.9, 0.05 and 0.05 of theirs over 100 steps")
     assert said(LESSON, "A lag of 100 is learnt from gradients that never go back further than 10.")
     assert said(LESSON, "its cliff comes at 700 steps")
+    assert said(LESSON, "Two small inputs a step, not 64: tanh stays steeper.")
+    from_value, from_marker = 1 / 3, 2 / 100  # mean squares of the two inputs; weights are uniform within ±1/8
+    s = math.sqrt((from_value + from_marker) / 64 / 3)
+    q = theory.fixed_point(activation="tanh", sigma_w=1.0, sigma_b=s)
+    here = theory.chi(activation="tanh", sigma_w=1.0, q=q) ** 50
+    assert 0.01 < here < 0.1
     assert said(LESSON, "an LSTM with forget bias 1, lag 100: 5 of 5, after 700 to 1,200 steps")
 
 
@@ -317,9 +339,9 @@ def test_what_survives_at_birth_is_not_what_learns():
 def test_a_memory_of_100_steps():
     assert said(LESSON, "$1.01^{100} = 2.7$ and by $1.01^{1000} = 21{,}000$")
     assert (round(1.01**100, 1), round(1.01**1000, -3)) == (2.7, 21_000)
-    assert said(LESSON, "so $\\chi = 0.986$: ρ = 1.84, close below the edge of 1.86")
+    assert said(LESSON, "so $\\chi = 0.986$: ρ = 1.835, close below the edge of 1.86")
     assert round(0.5**0.02, 3) == 0.986
-    assert predicted("tanh", 1.84, 1) == pytest.approx(0.5**0.01, abs=0.002)
+    assert predicted("tanh", 1.835, 1) == pytest.approx(0.5**0.01, abs=0.0005)
 
 
 def test_the_identity_follows_a_rule_of_its_own():

@@ -64,7 +64,7 @@ def memory(data: Data, controls: State) -> "go.Figure":
     title, rate = f"{CELL_NAMES[controls['cell']]}, {controls['lag']} steps", CELLS[controls["cell"]][1]
     return figures.figure(
         traces,
-        title={"text": f"{title}<br><sub>Adam, rate {rate:g}; {n_seeds} runs, bold: the middle one</sub>"},
+        title={"text": f"{title}<br><sub>Adam, rate {rate:g}; {n_seeds} runs, bold: the middle</sub>"},
         height=560,
         margin={"l": 76, "r": 16, "t": 64, "b": 52},
         xaxis={"title": {"text": "training steps"}, "range": ends, "anchor": "y2", "dtick": 1000},

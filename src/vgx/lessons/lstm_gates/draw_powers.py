@@ -33,9 +33,10 @@ def powers(data: Data, controls: State) -> "go.Figure":
     way = way[: seen[-1] + 2]
     traces = [
         _gaussian_band(data["gaussian"]),
-        line | _drawn(data["radius"]) | {"name": "ρᵗ", "line": figures.THEORY, "hovertemplate": "ρᵗ, " + hover},
+        line | _drawn(data["radius"]) | {
+            "name": "ρᵗ", "line": figures.THEORY | {"dash": "dot"}, "hovertemplate": "ρᵗ, " + hover},
         line | _drawn(data["bound"]) | {
-            "name": "σ_maxᵗ", "line": {"color": figures.MUTED, "width": 1.5, "dash": "dot"},
+            "name": "σ_maxᵗ", "line": {"color": figures.MUTED, "width": 1.5, "dash": "dash"},
             "hovertemplate": "σ_maxᵗ, " + hover},
         line | _drawn(data["norm"]) | {
             "name": "‖Wᵗ‖", "line": {"color": colour, "width": 4}, "hovertemplate": "‖Wᵗ‖, " + hover},
@@ -51,7 +52,7 @@ def powers(data: Data, controls: State) -> "go.Figure":
     quarter = f"M 0,1 {' '.join(f'L {x:.3f},{y:.3f}' for x, y in _quarter_circle())}"
     return figures.figure(
         traces,
-        title={"text": f"‖Wᵗ‖ for W = [[{rho:g}, {k:g}], [0, {rho:g}]]<br><sub>-- ρᵗ, ·· σ_maxᵗ; band: Gaussian W, "
+        title={"text": f"‖Wᵗ‖ for W = [[{rho:g}, {k:g}], [0, {rho:g}]]<br><sub>·· ρᵗ, -- σ_maxᵗ; band: Gaussian W, "
                f"{WIDTH} units</sub>"},
         height=600,
         margin={"l": 72, "r": 16, "t": 72, "b": 52},

@@ -44,7 +44,7 @@ def who_did_it(data: Data, controls: State) -> "go.Figure":
     symbols = [f"<b>{digit}<br>▲</b>" if place == mark else str(digit) for place, digit in enumerate(digits)]
     return figures.figure(
         traces,
-        title={"text": f"Who did it? {MODULES[cell]}, {_after(controls['step'])}<br>"
+        title={"text": f"{MODULES[cell]}, {_after(controls['step'])}<br>"
                        "<sub>bars: gradient; ◇: exchanges that matter</sub>"},
         height=540,
         margin={"l": 64, "r": 12, "t": 72, "b": 24},

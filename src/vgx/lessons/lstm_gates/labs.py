@@ -38,7 +38,7 @@ powers = Lab(
     "powers",
     controls={
         "rho": Slider(0.5, 1.1, default=0.9, stops=(0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05), label="spectral radius ρ"),
-        "k": Slider(0, 10, default=1, stops=(0, 0.1, 0.3, 1, 3, 10), label="unit 2 feeds unit 1, k"),
+        "k": Slider(0, 10, default=0, stops=(0, 0.1, 0.3, 1, 3, 10), label="unit 2 feeds unit 1, k"),
         "t": Slider(0, 100, default=9, stops=(1, 3, 9, 20, 50, 100), integer=True, label="steps t"),
     },
     compute=measure.powers,
