@@ -219,7 +219,7 @@ def test_what_is_to_be_seen_of_memory():
         assert not np.isfinite(steps).any()
         assert ends == pytest.approx([1 / 6] * 5, rel=0.12)
         assert np.isfinite(solved(cell, 10)[0]).all()
-    assert said(LESSON, "The IRNN: 0 of 5, though two have left $1/6$, and one of them has just come below 0.01; at lag")
+    assert said(LESSON, "The IRNN: 0 of 5, though two have left $1/6$, and one of them has just come below 0.01;")
     steps, ends = solved("irnn", 100)
     assert not np.isfinite(steps).any()
     assert sorted(ends)[0] < 0.01 < sorted(ends)[1] < 0.05 < sorted(ends)[2]
