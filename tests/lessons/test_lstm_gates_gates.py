@@ -372,7 +372,7 @@ def test_gates_that_are_fully_open_or_shut_are_drawn_at_the_ends_of_the_scale():
 def test_an_rnn_has_no_gate_to_show():
     data, controls, traces = shown("RNN")
     assert not len(traces["by the keeping gates alone"].y)
-    assert not np.size(traces["gates"].z)
+    assert np.isnan(traces["gates"].z).all()
     assert list(traces["means of the gates"].text) == ["an RNN has no gate"]
     assert "An RNN has no gate" in draw.gates_reading(data, controls)
 

@@ -36,7 +36,7 @@ def gates(data: Data, controls: State) -> "go.Figure":
     low, median, high = data["gradient"][:, lags]
     colour, line = figures.COLOURS[verdict], {"type": "scatter", "mode": "lines", "x": lags}
     has_gate = controls["cell"] in KEEPING
-    levels, rows = _levels(data["gates"])
+    levels, rows = _levels(data["gates"]) if has_gate else (np.full((UNITS, -(-steps // COLUMN)), np.nan), [])
     clear = figures.band(figures.ACTIVATIONS["sigmoid"]).rpartition(",")[0] + ",0)"
     traces = [
         figures.between(lags, low, high, colour, name="5 to 95 %"),
@@ -76,8 +76,6 @@ def _levels(gates: np.ndarray) -> tuple[np.ndarray, list[str]]:
     The colour is the logarithm of the steps in which a gate of this size halves what it keeps: 0.98 and 0.998 look
     alike as numbers, but are 34 and 346 steps.
     """
-    if not gates.size:
-        return gates, []
     means = gates.mean(axis=1)
     order = np.argsort(means)
     with np.errstate(divide="ignore"):
