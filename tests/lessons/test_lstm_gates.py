@@ -9,7 +9,6 @@ from scipy import optimize, stats
 from tests.lessons.prose import said
 from vgx import theory
 from vgx.lessons.lstm_gates import labs, measure
-from vgx.lessons.lstm_gates.draw_through_time import factor_a_step
 from vgx.lessons.lstm_gates.measure_memory import CELLS, adding_network
 from vgx.recurrent import recurrent_matrix
 from vgx.verdict import Verdict, verdict_of_norms
@@ -40,8 +39,8 @@ def test_what_is_to_be_seen_through_time():
         "steps": 100, "radius": 1, "activation": "tanh", "recurrent": "gaussian", "input_scale": 1
     }  # fmt: skip
     opened = through_time("tanh", "gaussian", 1, 1)
-    assert (power(opened["gradient"][1, 0]), round(factor_a_step(opened), 3)) == (-22, 0.603)
-    assert factor_a_step(through_time("tanh", "gaussian", 1, 1, 50)) == pytest.approx(0.603, abs=0.02)
+    assert (power(opened["gradient"][1, 0]), round(measure.factor_a_step(opened), 3)) == (-22, 0.603)
+    assert measure.factor_a_step(through_time("tanh", "gaussian", 1, 1, 50)) == pytest.approx(0.603, abs=0.02)
     assert said(LESSON, "Dotted and dashed line go up to $10^{15}$. The gradient goes *down*, to $10^{-9}$.")
     box = through_time("tanh", "orthogonal", 1.4, 1)
     assert (power(1.4**100), power(box["bound"] ** 100), power(box["gradient"][1, 0])) == (15, 15, -9)
@@ -71,7 +70,7 @@ def test_the_box():
     assert math.log10(1.4) * 100 == pytest.approx(14.6, abs=0.05)
     assert said(LESSON, "$0.83^{100} = 10^{-8}$ (the networks' own 0.82 makes it $10^{-9}$)")
     assert power(0.83**100) == -8
-    assert round(factor_a_step(through_time("tanh", "orthogonal", 1.4, 1)), 2) == 0.82
+    assert round(measure.factor_a_step(through_time("tanh", "orthogonal", 1.4, 1)), 2) == 0.82
     assert labs.gradient_through_time.truth() == pytest.approx(-8.55, abs=0.1)
 
 
@@ -87,9 +86,9 @@ def test_the_rule_for_the_head_holds_in_every_state_without_the_identity(activat
     assert said(LESSON, "(Held against the lab: within 5 % a step, which is a factor of 130 over 100 steps.")
     for input_scale in (0, 1):
         for radius in (0.5, 0.8, 0.9, 1, 1.1, 1.4, 2):
-            found = factor_a_step(through_time(activation, "orthogonal", radius, input_scale))
+            found = measure.factor_a_step(through_time(activation, "orthogonal", radius, input_scale))
             assert found == pytest.approx(predicted(activation, radius, input_scale), rel=0.05), (radius, input_scale)
-            gaussian = factor_a_step(through_time(activation, "gaussian", radius, input_scale))
+            gaussian = measure.factor_a_step(through_time(activation, "gaussian", radius, input_scale))
             if np.isfinite(gaussian) and activation != "identity":  # there it is ρ, by eigenvalues
                 rule = predicted(activation, 0.95 * radius, input_scale)
                 assert gaussian == pytest.approx(rule, rel=0.05), (radius, input_scale)
@@ -316,7 +315,7 @@ def test_what_torch_draws_is_not_much_of_a_radius():
     radii = np.abs(np.linalg.eigvals(drawn)).max(axis=-1)
     assert np.median(radii) == pytest.approx(0.6, abs=0.03)
     data = labs.gradient_through_time.data(steps=100, radius=1, activation="tanh", recurrent="gaussian", input_scale=1)
-    assert factor_a_step(data) == pytest.approx(0.60, abs=0.005)
+    assert measure.factor_a_step(data) == pytest.approx(0.60, abs=0.005)
 
 
 def test_what_survives_at_birth_is_not_what_learns():

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from vgx.datasets import Sequences
 from vgx.lessons.lstm_gates import measure
+from vgx.lessons.lstm_gates.measure_memory import error_of
 from vgx.lessons.lstm_gates.record import RECORDINGS
 
 
@@ -37,11 +39,9 @@ def test_a_lag_of_100_is_learnt_by_gradients_that_reach_10_steps_back(seed):
 def test_no_step_beyond_the_reach_is_told():
     import torch
 
-    from vgx.lessons.lstm_gates import measure_opening
-
     network = measure.adding_network("gru", 20, seed=0)
     x = torch.rand(20, 4, 2, requires_grad=True)
-    measure_opening._error(network, x, np.ones((4, 1), np.float32), 3).backward()
+    error_of(network, Sequences(x, np.ones((4, 1), np.float32)), 3).backward()
     told = x.grad.abs().sum(dim=(1, 2)) > 0
     assert told.tolist() == [False] * 17 + [True] * 3
 

@@ -15,6 +15,11 @@ through_time = functools.cache(measure.gradient_through_time)
 PHI = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "identity": lambda z: z}
 
 
+def drawn(recurrent, n_nets):
+    sizes = {"steps": measure_through_time.LONGEST, "width": measure_through_time.WIDTH, "n_nets": n_nets}
+    return measure_through_time.networks_and_sequences(recurrent, **sizes, dtype=np.float32, seed=0)
+
+
 def at_h0(steps, radius, activation, recurrent, input_scale, which=1):
     return through_time(steps, radius, activation, recurrent, input_scale)["gradient"][which, 0]
 
@@ -23,7 +28,7 @@ def at_h0(steps, radius, activation, recurrent, input_scale, which=1):
                                                        ("sigmoid", "identity")])  # fmt: skip
 def test_the_gradient_is_autograds(activation, recurrent):
     T, radius, scale, n_nets = 12, 1.3, 0.7, 3
-    cell, x, start, readout = measure_through_time._draw(recurrent, n_nets, 0)
+    cell, x, start, readout = drawn(recurrent, n_nets)
     ratios = []
     for k in range(n_nets):
         W, U = (torch.tensor(part[k]).double() for part in (cell.recurrent_weights, cell.input_weights))
@@ -128,7 +133,7 @@ def test_a_crossing_is_interpolated():
 def test_identity_and_relu_keep_what_stays_awake():
     """Without input every unit that starts above 0 stays there, and passes its gradient unchanged."""
     data = through_time(200, 1.0, "relu", "identity", 0.0)
-    *_, start, readout = measure_through_time._draw("identity", 16, 0)
+    *_, start, readout = drawn("identity", 16)
     awake = np.sqrt(np.mean(np.sum(readout**2 * (start > 0), -1), -1) / np.mean(np.sum(readout**2, -1), -1))
     np.testing.assert_allclose(data["gradient"][:, 0], np.quantile(awake, [0.05, 0.5, 0.95]), rtol=1e-5)
     np.testing.assert_array_equal(data["gradient"][:, :1] * np.ones(200), data["gradient"][:, :-1])

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from vgx.initializer import initializers
+
 
 def parts(z: np.ndarray, n: int) -> list[np.ndarray]:
     """Return views of the n blocks of columns: (..., n * width) -> n times (..., width)."""
@@ -18,4 +20,4 @@ def sigmoid(z: np.ndarray) -> None:
 
 def uniform(shape: tuple[int, ...], width: int, rng: np.random.Generator) -> np.ndarray:
     """Draw weights uniform in ±1/√width, as torch's recurrent cells do."""
-    return rng.uniform(-1, 1, shape) / np.sqrt(width)
+    return initializers["uniform"].sample(shape, rng=rng, scale=width**-0.5)

@@ -8,7 +8,7 @@ import numpy as np
 from vgx import figures
 from vgx.verdict import Verdict, verdict_of_norms
 
-from .measure_through_time import LONGEST, N_NETS
+from .measure_through_time import LONGEST, N_NETS, factor_a_step
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -67,13 +67,6 @@ def _powers(factor: float, lags: np.ndarray) -> np.ndarray:
 def time_verdict(data: Data) -> Verdict:
     """Judge the median from h_T back to h_0."""
     return Verdict(verdict_of_norms(data["gradient"][1]))
-
-
-def factor_a_step(data: Data) -> float:
-    """Return the median's factor a step, over all steps back at which it is a number other than 0; NaN if at none."""
-    median = data["gradient"][1, ::-1]
-    lag = np.flatnonzero(np.isfinite(median) & (median > 0)).max(initial=0)
-    return float(median[lag] ** (1 / lag)) if lag else np.nan
 
 
 def through_time_reading(data: Data, controls: State) -> str:

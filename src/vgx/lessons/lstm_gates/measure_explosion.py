@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 
 from vgx.activation import activations
 from vgx.arguments import real_array, real_number, whole_number
-from vgx.recurrent import RNN
 
-N_SEQUENCES = 4
+from .measure_through_time import networks_and_sequences, root_mean_square_norms
+
 RESAMPLES = 200
 
 
@@ -61,9 +60,9 @@ def first_over_last(
             f"exactly one of radius and singular_value must be given, got radius={radius!r}, "
             f"singular_value={singular_value!r}"
         )
-    sizes = [whole_number(*each) for each in
-             (("steps", steps), ("width", width), ("n_nets", n_nets))]  # fmt: skip
-    unit, x, start, readout, largest = _draw(recurrent, *sizes, seed)
+    sizes = {name: whole_number(name, n) for name, n in (("steps", steps), ("width", width), ("n_nets", n_nets))}
+    unit, x, start, readout = networks_and_sequences(recurrent, **sizes, dtype=np.float64, seed=seed)
+    largest = np.linalg.norm(unit.recurrent_weights, 2, axis=(-2, -1))
     if radius is None:
         scale = real_number("singular_value", singular_value, least=0) / largest
     else:
@@ -72,23 +71,13 @@ def first_over_last(
                    input_weights=real_number("input_scale", input_scale, least=0) * unit.input_weights,
                    recurrent_weights=scale[:, None, None] * unit.recurrent_weights)  # fmt: skip
     states = cell.backward(cell.forward(x, start), last=readout).states
-    lengths = np.sqrt(np.mean(np.sum(states[[0, -1]] ** 2, axis=-1), axis=-1))
+    first, last = root_mean_square_norms(states[[0, -1]])
     return {
-        "ratio": lengths[0] / lengths[1],
+        "ratio": first / last,
         "radius": scale,
         "singular_value": scale * largest,
         "sigma_w": np.std(cell.recurrent_weights, axis=(-2, -1)) * np.sqrt(width),
     }
-
-
-@lru_cache(maxsize=2)
-def _draw(recurrent: str, steps: int, width: int, n_nets: int, seed: int) -> tuple[RNN, *tuple[np.ndarray, ...]]:
-    """Draw networks of radius 1, their sequences, first states, readouts and largest singular values."""
-    rng = np.random.default_rng(seed)
-    cell = RNN.sample(n_inputs=width, width=width, recurrent=recurrent, n_nets=n_nets, rng=rng)
-    start, readout = rng.standard_normal((2, n_nets, N_SEQUENCES, width))
-    x = rng.standard_normal((steps, n_nets, N_SEQUENCES, width))
-    return cell, x, start, readout, np.linalg.norm(cell.recurrent_weights, 2, axis=(-2, -1))
 
 
 def critical_radius(

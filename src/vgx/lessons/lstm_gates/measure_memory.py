@@ -1,7 +1,7 @@
 """The adding problem: which cell learns to keep a number, and for how many steps."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,24 +81,55 @@ def learn_to_add(
     """Make one of the runs of `memory` and return its errors; ``rate`` replaces the cell's learning rate."""
     import torch
 
-    network = adding_network(cell, lag, seed=seed)
-    parameters, max_steps = list(network.parameters()), whole_number("max_steps", max_steps)
-    rate = CELLS[cell][1] if rate is None else real_number("rate", rate, above=0)
-    optimizer = torch.optim.Adam(parameters, lr=rate)
-    rng = np.random.default_rng([seed, lag, 1])
-    test = adding_problem(TESTED, lag, rng=np.random.default_rng([seed, lag, 2]), dtype=np.float32)
+    max_steps, test = whole_number("max_steps", max_steps), held_out(lag, seed=seed)
     errors = []
-    for step in range(max_steps + 1):
+    for step, network in enumerate(training(cell, lag, seed=seed, rate=rate)):
         if step % EVERY == 0:
             with torch.no_grad():
-                errors.append(_error(network, test).item())
+                errors.append(error_of(network, test).item())
             if not math.isfinite(errors[-1]) or solved_after(errors) is not None:
                 break
-        optimizer.zero_grad()
-        _error(network, adding_problem(BATCH, lag, rng=rng, dtype=np.float32)).backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        if step == max_steps:
+            break
     return np.array(errors, np.float32)
+
+
+def training(
+    cell: str, lag: int, *, seed: int, rate: float | None = None, reach: int | None = None
+) -> "Iterator[torch.nn.ModuleDict]":
+    """Train without end, and give out the network before the first step and after each.
+
+    ``rate`` replaces the cell's learning rate; the gradient of a step goes back ``reach`` steps in time, or all.
+    """
+    import torch
+
+    network = adding_network(cell, lag, seed=seed)
+    rate = CELLS[cell][1] if rate is None else real_number("rate", rate, above=0)
+    optimizer, rng = torch.optim.Adam(network.parameters(), lr=rate), np.random.default_rng([seed, lag, 1])
+    while True:
+        yield network
+        optimizer.zero_grad()
+        error_of(network, adding_problem(BATCH, lag, rng=rng, dtype=np.float32), reach).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+
+
+def held_out(lag: int, *, seed: int) -> Sequences:
+    """Draw the sequences on which the error of a run is measured."""
+    return adding_problem(TESTED, lag, rng=np.random.default_rng([seed, lag, 2]), dtype=np.float32)
+
+
+def error_of(network: "torch.nn.ModuleDict", task: Sequences, reach: int | None = None) -> "torch.Tensor":
+    """Compute the mean squared error; its gradient goes back ``reach`` steps in time, or all."""
+    import torch
+
+    x, state = torch.as_tensor(task.x), None
+    if reach is not None and reach < len(x):
+        with torch.no_grad():
+            _, state = network["cell"](x[:-reach])
+        x = x[-reach:]
+    states, _ = network["cell"](x, state)
+    return torch.nn.functional.mse_loss(network["readout"](states[-1]), torch.as_tensor(task.y))
 
 
 def solved_after(errors: Sequence[float] | np.ndarray) -> int | None:
@@ -140,13 +171,6 @@ def adding_network(cell: str, lag: int, *, seed: int) -> "torch.nn.ModuleDict":
         values["cell.bias_ih_l0"][:WIDTH] = -values["cell.bias_ih_l0"][forget]
     network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in values.items()})
     return network
-
-
-def _error(network: "torch.nn.ModuleDict", task: Sequences) -> "torch.Tensor":
-    import torch
-
-    states, _ = network["cell"](torch.from_numpy(task.x))
-    return torch.nn.functional.mse_loss(network["readout"](states[-1]), torch.from_numpy(task.y))
 
 
 def memory_with_others(recording: Grid, cell: str, lag: int) -> dict[str, np.ndarray]:

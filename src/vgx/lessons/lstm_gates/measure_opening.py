@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vgx.arguments import whole_number
-from vgx.datasets import Sequences, adding_problem
+from vgx.datasets import Sequences
 
-from .measure_memory import BATCH, CELLS, TESTED, adding_network
+from .measure_memory import BATCH, error_of, held_out, training
 
 if TYPE_CHECKING:
     import torch
@@ -44,43 +44,22 @@ def opening(
     ValueError
         If there is no such cell or a number is not allowed.
     """
-    import torch
-
     lag, at = whole_number("lag", lag, least=2), [whole_number("a step of at", step, least=0) for step in at]
-    reach = lag if reach is None else whole_number("reach", reach)
-    network = adding_network(cell, lag, seed=seed)
-    optimizer = torch.optim.Adam(network.parameters(), lr=CELLS[cell][1])
-    rng = np.random.default_rng([seed, lag, 1])
-    test = adding_problem(TESTED, lag, rng=np.random.default_rng([seed, lag, 2]), dtype=np.float32)
-    found = {}
-    for step in range(max(at) + 1):
+    reach = None if reach is None else whole_number("reach", reach)
+    test, found = held_out(lag, seed=seed), {}
+    for step, network in enumerate(training(cell, lag, seed=seed, reach=reach)):
         if step in at:
-            found[step] = _error(network, test.x, test.y, lag).item(), _factor(network, test)
-        task = adding_problem(BATCH, lag, rng=rng, dtype=np.float32)
-        optimizer.zero_grad()
-        _error(network, task.x, task.y, reach).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
+            found[step] = error_of(network, test).item(), _factor(network, test)
+        if step == max(at):
+            break
     return dict(zip(("error", "factor"), np.array([found[step] for step in at]).T, strict=True))
-
-
-def _error(network: "torch.nn.ModuleDict", x: np.ndarray, y: np.ndarray, reach: int) -> "torch.Tensor":
-    import torch
-
-    x, state = torch.as_tensor(x), None
-    if reach < len(x):
-        with torch.no_grad():
-            _, state = network["cell"](x[:-reach])
-    states, _ = network["cell"](x[-reach:], state)
-    return torch.nn.functional.mse_loss(network["readout"](states[-1]), torch.as_tensor(y))
 
 
 def _factor(network: "torch.nn.ModuleDict", test: Sequences) -> float:
     """In float64: a hundred steps back there may be less than float32 has."""
     import torch
 
-    wide = copy.deepcopy(network).double()
     x = torch.as_tensor(test.x[:, :BATCH], dtype=torch.float64).requires_grad_()
-    _error(wide, x, test.y[:BATCH].astype(np.float64), len(x)).backward()
+    error_of(copy.deepcopy(network).double(), Sequences(x, test.y[:BATCH].astype(np.float64))).backward()
     norms = x.grad.norm(dim=(1, 2))
     return float((norms[0] / norms[-1]) ** (1 / (len(x) - 1)))

@@ -1,6 +1,6 @@
 """A recurrent network before training: how much of the last state's gradient is left at each earlier state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -65,7 +65,9 @@ def gradient_through_time(
     if max(lengths) > LONGEST:
         raise ValueError(f"steps must be at most {LONGEST}, got {max(lengths)}")
     radius, input_scale = real_number("radius", radius, least=0), real_number("input_scale", input_scale, least=0)
-    unit, x, start, readout = _draw(recurrent, whole_number("n_nets", n_nets), seed)
+    unit, x, start, readout = networks_and_sequences(
+        recurrent, steps=LONGEST, width=WIDTH, n_nets=whole_number("n_nets", n_nets), dtype=np.float32, seed=seed
+    )
     cell = replace(unit, activation=activations[activation], input_weights=input_scale * unit.input_weights,
                    recurrent_weights=radius * unit.recurrent_weights)  # fmt: skip
     trace = cell.forward(x[: max(lengths)], start)
@@ -75,7 +77,7 @@ def gradient_through_time(
     for T in lengths:
         begun = replace(trace, inputs=trace.inputs[:T], states=trace.states[: T + 1],
                         pre_activations=trace.pre_activations[:T])  # fmt: skip
-        norms = _norms(cell.backward(begun, last=readout).states)
+        norms = root_mean_square_norms(cell.backward(begun, last=readout).states)
         with np.errstate(all="ignore"):
             spread = np.quantile(norms / norms[-1], [0.05, 0.5, 0.95], axis=-1)
         results.append(
@@ -89,18 +91,26 @@ def gradient_through_time(
     return {name: [each[name] for each in results] for name in results[0]} if np.ndim(steps) else results[0]
 
 
-@lru_cache(maxsize=3)
-def _draw(recurrent: str, n_nets: int, seed: int) -> tuple[RNN, np.ndarray, np.ndarray, np.ndarray]:
+def factor_a_step(data: Mapping[str, np.ndarray]) -> float:
+    """Return the median's factor a step, over all steps back at which it is a number other than 0; NaN if at none."""
+    median = data["gradient"][1, ::-1]
+    lag = np.flatnonzero(np.isfinite(median) & (median > 0)).max(initial=0)
+    return float(median[lag] ** (1 / lag)) if lag else np.nan
+
+
+@lru_cache(maxsize=4)
+def networks_and_sequences(
+    recurrent: str, *, steps: int, width: int, n_nets: int, dtype: type, seed: int
+) -> tuple[RNN, np.ndarray, np.ndarray, np.ndarray]:
     """Draw networks of radius 1, their inputs, first states and readouts: every ρ and T shares them."""
     rng = np.random.default_rng(seed)
-    cell = RNN.sample(n_inputs=WIDTH, width=WIDTH, recurrent=recurrent, n_nets=n_nets, dtype=np.float32, rng=rng)
-    start, readout = rng.standard_normal((2, n_nets, N_SEQUENCES, WIDTH), dtype=np.float32)
-    x = rng.standard_normal((LONGEST, n_nets, N_SEQUENCES, WIDTH), dtype=np.float32)
+    cell = RNN.sample(n_inputs=width, width=width, recurrent=recurrent, n_nets=n_nets, dtype=dtype, rng=rng)
+    start, readout = rng.standard_normal((2, n_nets, N_SEQUENCES, width), dtype=dtype)
+    x = rng.standard_normal((steps, n_nets, N_SEQUENCES, width), dtype=dtype)
     return cell, x, start, readout
 
 
-def _norms(states: np.ndarray) -> np.ndarray:
-    """Root mean square over the sequences of each gradient's length, (T + 1, n_nets), without overflow of squares."""
-    flat = states.astype(np.float64)
+def root_mean_square_norms(states: np.ndarray) -> np.ndarray:
+    """Root mean square over the sequences of each gradient's length, (T + 1, n_nets), float32 without overflow."""
     with np.errstate(all="ignore"):
-        return np.sqrt(np.mean(np.sum(flat**2, axis=-1), axis=-1))
+        return np.sqrt(np.mean(np.sum(states.astype(np.float64) ** 2, axis=-1), axis=-1))
