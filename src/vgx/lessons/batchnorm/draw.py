@@ -1,0 +1,3 @@
+"""What lesson 07 draws."""
+
+__all__: list[str] = []

@@ -1,0 +1,1 @@
+"""The labs of lesson 07."""

@@ -1,0 +1,3 @@
+"""What lesson 07 measures."""
+
+__all__: list[str] = []

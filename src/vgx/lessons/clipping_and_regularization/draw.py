@@ -1,0 +1,3 @@
+"""What lesson 08 draws."""
+
+__all__: list[str] = []

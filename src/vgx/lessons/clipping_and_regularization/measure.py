@@ -1,0 +1,3 @@
+"""What lesson 08 measures."""
+
+__all__: list[str] = []
