@@ -7,6 +7,8 @@ _HOME = {
     "activations": "activation",
     "initializers": "initializer",
     "normalizations": "normalization",
+    "clip_by_norm": "clipping",
+    "clip_by_value": "clipping",
     "Network": "network",
     "Grid": "sweep",
     "tabulate": "sweep",
@@ -18,6 +20,7 @@ _HOME = {
     "Predict": "lab",
 }
 _MODULES = (
+    "clipping",
     "datasets",
     "figures",
     "lab",
