@@ -1,3 +1,18 @@
 """What lesson 07 measures."""
 
-__all__: list[str] = []
+from .measure_batchnorm_explodes import batchnorm_explodes, layer_law, squared_gradient_factors
+from .measure_init_forgiven import init_forgiven, smallest_scale
+from .measure_recentring import recentring
+from .measure_train_and_eval import half_way, mean_scatter, train_and_eval
+
+__all__ = [
+    "batchnorm_explodes",
+    "half_way",
+    "init_forgiven",
+    "layer_law",
+    "mean_scatter",
+    "recentring",
+    "smallest_scale",
+    "squared_gradient_factors",
+    "train_and_eval",
+]
