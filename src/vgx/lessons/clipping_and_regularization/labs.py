@@ -1,1 +1,48 @@
 """The labs of lesson 08."""
+
+from vgx.lab import Choice, Lab, Predict, Slider
+
+from . import draw, measure
+from .measure_cliff import RULES, STARTS
+from .measure_direction import TAILS
+
+cliff = Lab(
+    "cliff",
+    controls={
+        "start": Choice(tuple(STARTS)),
+        "rate": Slider(0.03, 1, default=0.3, stops=(0.03, 0.1, 0.3, 1), log=True, label="learning rate"),
+        "rule": Choice(tuple(RULES), label="clipping"),
+        "limit": Slider(0.1, 3, default=1, stops=(0.1, 0.3, 1, 3), log=True),
+    },
+    compute=measure.cliff,
+    draw=draw.cliff,
+    read=draw.cliff_reading,
+    predict=Predict(
+        "A unit with two parameters, w and b, runs for 50 steps. It starts on the edge of a cliff in its loss, which "
+        "lies between 0 and 0.5. Learning rate 0.1, no clipping: how far away does the first step throw (w, b)?",
+        answer=draw.cliff_answer,
+        at={"start": "on_the_edge", "rate": 0.1, "rule": "no_clipping"},
+        power_of_ten=True,
+    ),
+    vectorized=("rate",),
+    alt="A landscape with a cliff, drawn in relief, and the way of gradient descent over it; below, its loss by step.",
+)
+
+direction = Lab(
+    "direction",
+    controls={
+        "entries": Slider(2, 10_000, default=10_000, stops=(2, 10, 100, 1000, 10_000), log=True, integer=True),
+        "tail": Choice(tuple(TAILS)),
+        "limit": Slider(0.01, 100, default=1, stops=(0.01, 0.1, 0.5, 1, 2, 5, 10, 100), log=True),
+    },
+    compute=measure.direction,
+    draw=draw.direction,
+    read=draw.direction_reading,
+    predict=Predict(
+        "A gradient has 10,000 entries, drawn from a Gaussian. Every entry larger than half their mean size is cut to "
+        "that. By how many degrees does the gradient turn?",
+        answer=draw.degrees_turned,
+        at={"entries": 10_000, "tail": "gaussian", "limit": 0.5},
+    ),
+    alt="Line charts by limit: above, the angle by which a gradient turns; below, the share cut and the length left.",
+)

@@ -1,3 +1,21 @@
 """What lesson 08 measures."""
 
-__all__: list[str] = []
+from .measure_cliff import cliff, cliff_loss, wall
+from .measure_clipped_training import clipped_training, train_clipped
+from .measure_direction import angle, direction, predicted_angle
+from .measure_weight_decay import weight_decay
+from .measure_weight_decay_shown import decay_by_strength, half_life
+
+__all__ = [
+    "angle",
+    "cliff",
+    "cliff_loss",
+    "clipped_training",
+    "decay_by_strength",
+    "direction",
+    "half_life",
+    "predicted_angle",
+    "train_clipped",
+    "wall",
+    "weight_decay",
+]
