@@ -360,7 +360,7 @@ def test_the_figure_shows_the_data():
     halving = 10 ** (-0.6 + levels[:, 0] / 24 * 3.0)
     np.testing.assert_allclose(2 ** (-1 / halving), last, atol=0.03)
     assert caption == "— at lag 100: 0.17, <b>healthy</b><br>··· Π f alone: 0.16"
-    assert heading == "forget gate f of 8 units, means at the right"
+    assert heading == "forget gate f, 8 units; means right"
 
 
 def test_gates_that_are_fully_open_or_shut_are_drawn_at_the_ends_of_the_scale():

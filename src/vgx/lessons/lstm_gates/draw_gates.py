@@ -57,7 +57,7 @@ def gates(data: Data, controls: State) -> "go.Figure":
     across, powers = (MOST_STEPS + 4, -4), figures.powers_of_ten_axis(*POWERS, step=10)
     return figures.figure(
         traces,
-        title={"text": f"How far back the gradient reaches<br><sub>{N_NETS} at birth: median, 5–95 %; dark: keeps "
+        title={"text": f"Gradient and gates by lag<br><sub>{N_NETS} at birth: median, 5–95 %; dark: keeps "
                "long</sub>"},
         height=620,
         margin={"l": 73, "r": 60, "t": 112, "b": 56},
@@ -99,7 +99,7 @@ def _caption(data: Data, controls: State, verdict: Verdict) -> str:
 def _heading(controls: State) -> str:
     if controls["cell"] not in KEEPING:
         return "an RNN has no gate"
-    return f"{KEEPING[controls['cell']][0]} of {UNITS} units, means at the right"
+    return f"{KEEPING[controls['cell']][0]}, {UNITS} units; means right"
 
 
 def _number(value: float) -> str:

@@ -31,6 +31,7 @@ def powers(data: Data, controls: State) -> "go.Figure":
     way = data["state"]
     seen = np.flatnonzero(np.abs(way[:, 0]) < 2 * PLANE["x"][1])  # and one more, so that the line leaves the panel
     way = way[: seen[-1] + 2]
+    at, height, words, place = _peak_label(peak, most)
     traces = [
         _gaussian_band(data["gaussian"]),
         line | _drawn(data["radius"]) | {
@@ -40,25 +41,26 @@ def powers(data: Data, controls: State) -> "go.Figure":
             "hovertemplate": "σ_maxᵗ, " + hover},
         line | _drawn(data["norm"]) | {
             "name": "‖Wᵗ‖", "line": {"color": colour, "width": 4}, "hovertemplate": "‖Wᵗ‖, " + hover},
-        {"type": "scatter", "mode": "markers", "name": "step t", "x": [t], "y": [norm], "hovertemplate": hover,
-         "marker": {"color": colour, "size": 13, "line": {"color": figures.INK, "width": 1.5}}},
-        figures.labels(_peak_label(peak, most)),
-        line | {"name": "state", "mode": "lines+markers", "x": way[:, 0], "y": way[:, 1], "xaxis": "x2", "yaxis": "y2",
-                "line": {"color": colour, "width": 2}, "marker": {"size": 5, "color": colour},
+        {"type": "scatter", "mode": "markers+text", "name": "step t", "x": [t, at], "y": [norm, height],
+         "text": ["", words], "textposition": place, "textfont": {"size": 13}, "hovertemplate": hover,
+         "marker": {"color": colour, "size": [13, 0], "opacity": 1, "line": {"color": figures.INK, "width": 1.5}}},
+        line | {"name": "state", "mode": "lines+markers+text", "x": way[:, 0], "y": way[:, 1], "xaxis": "x2",
+                "yaxis": "y2", "line": {"color": colour, "width": 2}, "marker": {"size": 5, "color": colour},
+                "text": ["start (0, 1)"], "textposition": "top right", "textfont": {"size": 13},
                 "hovertemplate": "(%{x:.3g}, %{y:.3g})<extra></extra>"},
-        figures.labels((0.1, 1.14, "start (0, 1)", "top right"), (1.05, 0.04, "length 1", "top right"),
-                       xaxis="x2", yaxis="y2"),
     ]  # fmt: skip
     quarter = f"M 0,1 {' '.join(f'L {x:.3f},{y:.3f}' for x, y in _quarter_circle())}"
     return figures.figure(
         traces,
-        title={"text": f"‖Wᵗ‖ for W = [[{rho:g}, {k:g}], [0, {rho:g}]]<br><sub>·· ρᵗ, -- σ_maxᵗ; band: Gaussian W, "
+        title={"text": f"W = [[{rho:g}, {k:g}], [0, {rho:g}]]<br><sub>·· ρᵗ, -- σ_maxᵗ; band: Gaussian W, "
                f"{WIDTH} units</sub>"},
         height=600,
         margin={"l": 72, "r": 16, "t": 72, "b": 52},
         xaxis={"range": list(ACROSS), "tickvals": [0, 20, 40, 60, 80, 100], "anchor": "y", "title": {"text": "step t"}},
-        yaxis=figures.powers_of_ten_axis(*POWERS, step=2) | {"domain": [0.46, 1], "title": {"text": "spectral norm"}},
-        xaxis2={"range": PLANE["x"], "tickvals": [0, 4, 8, 12], "anchor": "y2", "title": {"text": "unit 1"}},
+        yaxis=figures.powers_of_ten_axis(*POWERS, step=2)
+        | {"domain": [0.46, 1], "title": {"text": "spectral norm ‖Wᵗ‖"}},
+        xaxis2={"range": PLANE["x"], "tickvals": [0, 4, 8, 12], "anchor": "y2",
+                "title": {"text": "unit 1 (arc: length 1)"}},
         yaxis2={"range": PLANE["y"], "tickvals": [0, 1], "domain": [0, 0.3], "title": {"text": "unit 2"}},
         shapes=[
             figures.reference_line(1, ACROSS),

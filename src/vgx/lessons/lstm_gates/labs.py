@@ -25,7 +25,7 @@ gradient_through_time = Lab(
     vectorized=("steps",),
     predict=Predict(
         "A tanh network reads 100 inputs of variance 1. Its recurrent matrix is orthogonal, times 1.4: each step "
-        "makes any vector 1.4 times as long, and 1.4^100 is 10^14.6. The gradient on the first state is ten to which "
+        "makes any vector 1.4 times as long, and 1.4¹⁰⁰ is 4 × 10¹⁴. The gradient on the first state is ten to which "
         "power times that on the last? (A tenth would be −1, a hundred 2.)",
         answer=draw.exponent_at_the_first_state,
         at={"steps": 100, "radius": 1.4, "activation": "tanh", "recurrent": "orthogonal", "input_scale": 1},
