@@ -1,5 +1,6 @@
 """The roads to the book: one address in all places, Binder, Colab, the wheel alone, one file to carry along."""
 
+import ast
 import importlib.metadata
 import json
 import os
@@ -234,8 +235,45 @@ def test_every_lesson_is_there_in_a_plain_python(plain_python, tmp_path):
     assert str(ROOT) not in done.stdout
 
 
+def imported(source: str) -> set[str]:
+    """What a module or cell imports at any place in it, functions included: names of packages, not of its own."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def sources() -> dict[str, str]:
+    """Each module of the package but the extension that builds the book, and each code cell of the lessons."""
+    modules = [path for path in (ROOT / "src" / "vgx").rglob("*.py") if "book" not in path.parts]
+    found = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in modules}
+    for path in NOTEBOOKS:
+        cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+        found |= {
+            f"{path.stem}[{i}]": re.sub(r"(?m)^(\s*)[%!].*", r"\1pass", "".join(cell["source"]))
+            for i, cell in enumerate(cells)
+        }
+    return found
+
+
+def test_what_is_imported_anywhere_is_what_the_metadata_ask_for():
+    brings = importlib.metadata.packages_distributions()
+    asked = needed(["vgx"])
+    allowed = set(sys.stdlib_module_names) | {"vgx", "google"}  # (Colab's own, where it is)
+    strangers = {
+        f"{where} imports {name}"
+        for where, source in sources().items()
+        for name in imported(source) - allowed
+        if not {dist.lower().replace("_", "-") for dist in brings.get(name, [])} & asked
+    }
+    assert strangers == set()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [NOTEBOOKS[1], NOTEBOOKS[-1]], ids=lambda path: path.stem)  # NumPy alone; with torch
 def test_a_lesson_runs_from_a_plain_folder_with_the_wheel_alone(path, plain_python, tmp_path):
     shutil.copy(path, tmp_path)
     kernel = {"argv": [str(plain_python), "-m", "ipykernel_launcher", "-f", "{connection_file}"], "language": "python"}

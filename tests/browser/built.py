@@ -48,6 +48,15 @@ def pages_with_labs() -> dict[str, list[str]]:
     return {page: names for page, names in found.items() if names} or {"index.html": ["none"]}
 
 
+def first_pages() -> list[tuple[str, str]]:
+    """One page for each lab: the first that shows it."""
+    first: dict[str, str] = {}
+    for page, names in pages_with_labs().items():
+        for name in names:
+            first.setdefault(name, page)
+    return [(page, name) for name, page in first.items()]
+
+
 @cache
 def labs() -> dict[str, Lab]:
     """Every lab of the lessons by its name."""
@@ -69,6 +78,7 @@ class Watch:
     """Notes what a page must not do: ask another host, fail to load, write errors or warnings to the console."""
 
     def __init__(self, page: Page, host: str = "file:///") -> None:
+        self.page = page
         self.complaints: list[str] = []
         own = (host, "data:", "blob:", "about:")
         page.on("request", lambda r: r.url.startswith(own) or self.note(f"asks for {r.url}"))

@@ -73,18 +73,9 @@ def specimens(book, tmp_path_factory) -> Path:
     return page
 
 
-def _first_pages() -> list[tuple[str, str]]:
-    """One page for each lab: the first that shows it."""
-    first: dict[str, str] = {}
-    for page, names in built.pages_with_labs().items():
-        for name in names:
-            first.setdefault(name, page)
-    return [(page, name) for name, page in first.items()]
-
-
-@pytest.fixture(scope="module", params=[*_first_pages(), ("specimens", "holes")], ids=lambda place: place[1])
+@pytest.fixture(scope="module", params=[*built.first_pages(), *specimen_labs.PLACES], ids=lambda where: where[1])
 def place(request, book, specimens) -> built.Place:
-    """Each lab in turn, on one of the pages that show it; one of the specimens, too, which has all controls."""
+    """Each lab in turn, on one of the pages that show it; the specimens, too, which have all that a lab may have."""
     page, name = request.param
     if page != "specimens":
         return built.place(page, name)
@@ -93,24 +84,35 @@ def place(request, book, specimens) -> built.Place:
 
 
 @pytest.fixture(scope="module")
-def lab_page(place, browser):
-    """One open page for all tests of a lab in a module: opening takes longer than most of them."""
-    context = browser.new_context(viewport=built.DESKTOP)
-    context.set_default_timeout(PATIENCE)
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = context.new_page()
-    watch = built.Watch(page)
-    page.goto(place.path.as_uri())
-    yield page, watch
-    context.close()
+def open_once(browser):
+    """Open a page, and keep it open until another is asked for: opening takes longer than most tests of a lab."""
+    kept: dict[Path, built.Watch] = {}
+
+    def close():
+        for watch in kept.values():
+            watch.page.context.close()
+        kept.clear()
+
+    def open_(path: Path) -> built.Watch:
+        if path not in kept:
+            close()
+            context = browser.new_context(viewport=built.DESKTOP)
+            context.set_default_timeout(PATIENCE)
+            context.grant_permissions(["clipboard-read", "clipboard-write"])
+            kept[path] = built.Watch(context.new_page())
+            kept[path].page.goto(path.as_uri())
+        return kept[path]
+
+    yield open_
+    close()
 
 
 @pytest.fixture
-def shown(place, lab_page):
+def shown(place, open_once):
     """Each lab in turn, open at its start, under watch."""
-    page, watch = lab_page
-    shown = place.on(page).press("reset")
-    page.evaluate(
+    watch = open_once(place.path)
+    shown = place.on(watch.page).press("reset")
+    shown.page.evaluate(
         """() => {
             history.replaceState(null, "", location.pathname);
             localStorage.clear();

@@ -89,6 +89,7 @@ hilly = Lab(
 )
 
 LABS = {lab.name: lab for lab in (holes, hilly)}
+PLACES = [("specimens", name) for name in LABS]
 
 # ------------------------------------------------------------------------------------------------ live only
 

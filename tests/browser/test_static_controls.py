@@ -1,4 +1,7 @@
-"""Every control, address and button of every lab in the built book, by mouse and keyboard."""
+"""Every control, address and button in the built book, by mouse and keyboard.
+
+What may differ from lab to lab is asked of every lab; what is the script's own, of a few with all kinds of controls.
+"""
 
 import ast
 import csv
@@ -12,6 +15,8 @@ from tests.browser.built import LabOnPage
 from vgx.lab import Choice, Slider
 
 pytestmark = pytest.mark.browser
+FEW = [*specimen_labs.PLACES, *built.first_pages()[:1]]
+of_a_few_labs = pytest.mark.parametrize("place", FEW, indirect=True, ids=lambda where: where[1])
 
 
 def other_state(lab, seed=5):
@@ -26,6 +31,7 @@ def other_state(lab, seed=5):
 # ------------------------------------------------------------------------------------------------ controls
 
 
+@of_a_few_labs
 def test_the_keyboard_moves_every_control_by_one(shown):
     state = dict(shown.lab.defaults)
     for name, stops in shown.lab.axes.items():
@@ -98,6 +104,7 @@ def flood(shown, seconds, events_a_second=50):
     )
 
 
+@of_a_few_labs
 def test_of_fifty_moves_a_second_the_last_wins_and_nothing_piles_up(shown):
     seen = flood(shown, seconds=2)
     assert seen["last"] == shown.lab.axes[seen["name"]][seen["position"]]
@@ -124,6 +131,7 @@ def test_two_labs_on_a_page_leave_each_other_alone(specimens, open_page):
 # ------------------------------------------------------------------------------------------------ the address
 
 
+@of_a_few_labs
 def test_an_address_opens_exactly_its_state(place, open_page):
     state = other_state(place.lab)
     shown = place.on(open_page(place.address(**state)))
@@ -131,6 +139,14 @@ def test_an_address_opens_exactly_its_state(place, open_page):
     assert shown.status == ""
 
 
+def test_another_address_of_the_open_page_shows_exactly_its_state(shown):
+    state = other_state(shown.lab)
+    go_to(shown, **state)
+    assert shown.complaints(**state) == []
+    assert shown.status == ""
+
+
+@of_a_few_labs
 def test_a_partial_or_broken_address_falls_back_to_the_defaults_and_says_so(shown):
     state, lab = other_state(shown.lab), shown.lab
     broken = ["none-such", "", "NaN", "Infinity", "1e999", "-1e9", "<img src=x onerror=alert(1)>", "%ff", "__proto__"]
@@ -146,6 +162,7 @@ def test_a_partial_or_broken_address_falls_back_to_the_defaults_and_says_so(show
     assert shown.settle().complaints(**state) == []
 
 
+@of_a_few_labs
 def test_an_address_that_does_not_speak_of_the_lab_leaves_it_alone(shown, open_page, place):
     state = other_state(shown.lab)
     shown.move(**state)
@@ -156,6 +173,7 @@ def test_an_address_that_does_not_speak_of_the_lab_leaves_it_alone(shown, open_p
     assert place.on(open_page(place.path.as_uri() + "#%%%")).complaints() == []
 
 
+@of_a_few_labs
 def test_the_address_follows_the_controls_and_survives_a_reload(shown):
     page, state = shown.page, other_state(shown.lab)
     entries = page.evaluate("history.length")
@@ -167,6 +185,7 @@ def test_the_address_follows_the_controls_and_survives_a_reload(shown):
     assert shown.status == ""
 
 
+@of_a_few_labs
 def test_back_and_forward_open_the_states_of_their_addresses(shown):
     states = first, second = other_state(shown.lab, seed=1), other_state(shown.lab, seed=2)
     first[next(iter(shown.lab.controls))] = shown.lab.defaults[next(iter(shown.lab.controls))]
@@ -198,6 +217,7 @@ def test_every_link_to_a_state_opens_it(name, book, open_page):
 # ------------------------------------------------------------------------------------------------ the buttons
 
 
+@of_a_few_labs
 def test_copy_link_gives_an_address_that_opens_the_state(shown, open_page):
     state = other_state(shown.lab)
     shown.move(**state)
@@ -216,6 +236,7 @@ def test_copy_as_python_gives_code_that_opens_the_state(shown):
     assert eval(compile(ast.Expression(last.value), "copied", "eval"), names).defaults == state
 
 
+@of_a_few_labs
 def test_without_a_clipboard_the_text_stands_there_selected(place, open_page):
     shown = place.on(open_page(place.path))
     shown.page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")
@@ -259,6 +280,7 @@ def test_the_csv_has_the_cells_of_a_field(specimens, open_page):
     np.testing.assert_allclose(np.array([row[3] for row in rows], float), z.ravel(), atol=0.002 * 2)
 
 
+@of_a_few_labs
 def test_reset_goes_back_to_the_start(shown):
     shown.move(**other_state(shown.lab))
     shown.press("reset")
@@ -291,9 +313,8 @@ def test_a_prediction_is_compared_kept_over_a_reload_and_shown(shown):
     assert shown.status == ""
 
 
+@of_a_few_labs
 def test_where_nothing_can_be_kept_a_prediction_is_compared_all_the_same(place, open_page):
-    if place.lab.predict is None:
-        pytest.skip("asks nothing")
     shown = place.on(open_page(place.path))
     shown.page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('full') } }")
     form = shown.figure.locator("form.vgx-predict")

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.browser import built
 
 pytestmark = pytest.mark.browser
+WITH_LABS = built.pages_with_labs()
 
 BOXES = "row => [row, ...row.children].map((each) => each.getBoundingClientRect().toJSON())"
 
@@ -49,35 +50,25 @@ def faint_texts(shown):
 @pytest.mark.parametrize("name", built.themed_pages())
 def test_no_page_scrolls_sideways_on_a_phone(name, book, open_page):
     page = open_page(book / name, viewport=built.PHONE, is_mobile=True, has_touch=True)
-    for lab in built.pages_with_labs().get(name, []):
+    for lab in WITH_LABS.get(name, []):
         built.place(name, lab).on(page)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= built.PHONE["width"]
 
 
-def test_on_a_phone_the_controls_stand_one_below_the_other(place, open_page):
-    shown = place.on(open_page(place.path, viewport=built.PHONE, is_mobile=True, has_touch=True))
-    boxes = [shown.control(name).locator("xpath=..").bounding_box() for name in place.lab.controls]
-    for above, below in itertools.pairwise(boxes):
-        assert below["y"] >= above["y"] + above["height"]
-    for box in [*boxes, shown.figure.locator(".main-svg").first.bounding_box()]:
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= built.PHONE["width"]
-    for name in place.lab.controls:
-        assert shown.control(name).bounding_box()["height"] >= 24 or place.lab.controls[name].stops == (False, True)
-    assert shown.complaints() == []
-
-
-def test_label_control_and_value_leave_each_other_alone(place, open_page):
-    page = open_page(place.path)
-    shown = place.on(page)
-    for width in (built.PHONE["width"], 640, 800, 1280):
-        page.set_viewport_size({"width": width, "height": 900})
-        for name in place.lab.controls:
-            row = shown.control(name).locator("xpath=..")
-            whole, *parts = row.evaluate(BOXES)
-            parts.sort(key=lambda box: box["left"])
-            for left, right in itertools.pairwise([*parts, {"left": whole["right"]}]):
-                assert left["right"] <= right["left"] + 0.5, (name, width)
+@pytest.mark.parametrize("name", WITH_LABS)
+def test_on_a_phone_the_controls_stand_one_below_the_other(name, book, open_page):
+    page = open_page(book / name, viewport=built.PHONE, is_mobile=True, has_touch=True)
+    for lab in WITH_LABS[name]:
+        shown = built.place(name, lab).on(page)
+        boxes = [shown.control(control).locator("xpath=..").bounding_box() for control in shown.lab.controls]
+        for above, below in itertools.pairwise(boxes):
+            assert below["y"] >= above["y"] + above["height"]
+        for box in [*boxes, shown.figure.locator(".main-svg").first.bounding_box()]:
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= built.PHONE["width"]
+        for control, spec in shown.lab.controls.items():
+            assert shown.control(control).bounding_box()["height"] >= 24 or spec.stops == (False, True)
+        assert shown.complaints() == []
 
 
 HEIGHTS = """figure => [".vgx-plot", ".main-svg", ".vgx-reading"].map((part) => {
@@ -86,88 +77,110 @@ HEIGHTS = """figure => [".vgx-plot", ".main-svg", ".vgx-reading"].map((part) => 
 })"""
 
 
-@pytest.mark.parametrize("name", built.pages_with_labs())
-def test_a_figure_keeps_its_height_and_its_sentence_whatever_the_window(name, book, open_page):
+@pytest.mark.parametrize("name", WITH_LABS)
+def test_nothing_touches_whatever_the_window(name, book, open_page):
+    """Beside each other: label, control and value. One below the other: the figure and its sentence."""
     page = open_page(book / name, viewport=built.PHONE)
-    for lab in built.pages_with_labs()[name]:
-        shown = built.place(name, lab).on(page)
-        for width in (844, 1100, 1000, 390):
-            page.set_viewport_size({"width": width, "height": 844})
-            page.wait_for_function("() => document.documentElement.scrollWidth <= window.innerWidth")
-            page.wait_for_timeout(200)  # Plotly waits a tenth of a second before it follows
+    labs = [built.place(name, lab).on(page) for lab in WITH_LABS[name]]
+    for width in (640, 800, 1280, 844, 1100, 1000, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.wait_for_function("() => document.documentElement.scrollWidth <= window.innerWidth")
+        page.wait_for_timeout(200)  # Plotly waits a tenth of a second before it follows
+        for shown in labs:
             plot, drawn, reading = shown.figure.evaluate(HEIGHTS)
-            assert drawn == plot, (lab, width)
-            assert reading[0] >= plot[1], (lab, width)
+            assert drawn == plot, (shown.lab.name, width)
+            assert reading[0] >= plot[1], (shown.lab.name, width)
+            for control in shown.lab.controls:
+                whole, *parts = shown.control(control).locator("xpath=..").evaluate(BOXES)
+                parts.sort(key=lambda box: box["left"])
+                for left, right in itertools.pairwise([*parts, {"left": whole["right"]}]):
+                    assert left["right"] <= right["left"] + 0.5, (shown.lab.name, control, width)
 
 
 # ------------------------------------------------------------------------------------------------ light and dark
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", built.pages_with_labs())
-def test_the_words_of_every_figure_stand_out_from_the_page(name, scheme, book, open_page):
-    page = open_page(book / name, color_scheme=scheme)
-    for lab in built.pages_with_labs()[name]:
-        assert faint_texts(built.place(name, lab).on(page)) == []
+@pytest.mark.parametrize("name", WITH_LABS)
+def test_the_words_of_every_figure_stand_out_from_the_page(name, book, open_page):
+    page = open_page(book / name, color_scheme="light")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+        for lab in WITH_LABS[name]:
+            assert faint_texts(built.place(name, lab).on(page)) == [], scheme
 
 
 def test_a_faint_figure_is_noticed(book, open_page):
-    name, (lab, *_) = next(iter(built.pages_with_labs().items()))
+    name, (lab, *_) = next(iter(WITH_LABS.items()))
     shown = built.place(name, lab).on(open_page(book / name, color_scheme="dark"))
     shown.page.add_style_tag(content=".vgx-lab { background: #ccd5dd }")
     assert faint_texts(shown) != []
 
 
-def test_the_button_for_the_theme_recolours_the_figure_and_keeps_its_state(book, open_page):
-    for name, labs in built.pages_with_labs().items():
-        page = open_page(book / name, color_scheme="light")
-        for lab in labs:
-            shown = built.place(name, lab).on(page)
-            state = {name: stops[-1] for name, stops in shown.lab.axes.items()}
-            shown.move(**state)
-            ink = shown.figure.locator(".main-svg .gtitle").first
-            colours = {ink.evaluate("text => getComputedStyle(text).fill")}
-            for _ in range(3):  # auto, dark, light in some order
-                page.locator("button.theme-switch-button:visible").first.click()
-                shown.settle()
-                colours.add(ink.evaluate("text => getComputedStyle(text).fill"))
-                assert faint_texts(shown) == []
-                assert shown.reading == shown.lab.read(shown.data(**state), state)
-            assert len(colours) == 2
-            page.locator("html[data-theme=light]").wait_for()
+def test_the_button_for_the_theme_recolours_the_figures_and_keeps_their_states(book, open_page):
+    name = max(WITH_LABS, key=lambda page: len(WITH_LABS[page]))
+    page = open_page(book / name, color_scheme="light")
+    labs = [built.place(name, lab).on(page) for lab in WITH_LABS[name]]
+    states = [{control: stops[-1] for control, stops in shown.lab.axes.items()} for shown in labs]
+    for shown, state in zip(labs, states, strict=True):
+        shown.move(**state)
+
+    def inks():
+        return [shown.figure.locator(".main-svg .gtitle").first.evaluate(FILL) for shown in labs]
+
+    seen = {tuple(inks())}
+    for _ in range(3):  # auto, dark, light in some order
+        page.locator("button.theme-switch-button:visible").first.click()
+        for shown, state in zip(labs, states, strict=True):
+            shown.settle()
+            assert faint_texts(shown) == []
+            assert shown.reading == shown.lab.read(shown.data(**state), state)
+        seen.add(tuple(inks()))
+    assert len(seen) == len({ink for each in seen for ink in each}) == 2
+    page.locator("html[data-theme=light]").wait_for()
+
+
+FILL = "text => getComputedStyle(text).fill"
 
 
 # ------------------------------------------------------------------------------------------------ other readers
 
 
-def test_without_javascript_the_sentence_and_a_note_stand_there(place, open_page):
-    page = open_page(place.path, java_script_enabled=False)
-    figure = page.locator(f'figure.vgx-lab[data-lab="{place.lab.name}"]')
-    assert figure.locator(".vgx-reading").inner_text() == place.lab.reading()
-    assert "JavaScript" in figure.locator("noscript").inner_text()
-    for name, value in place.lab.defaults.items():
-        if place.lab.controls[name].stops != (False, True):
-            assert place.lab.controls[name].text(value) in figure.inner_text()
+@pytest.mark.parametrize("name", WITH_LABS)
+def test_without_javascript_the_sentence_and_a_note_stand_there(name, book, open_page):
+    page = open_page(book / name, java_script_enabled=False)
+    for lab in map(built.labs().get, WITH_LABS[name]):
+        figure = page.locator(f'figure.vgx-lab[data-lab="{lab.name}"]')
+        assert figure.locator(".vgx-reading").inner_text() == lab.reading()
+        assert "JavaScript" in figure.locator("noscript").inner_text()
+        words = figure.inner_text()
+        for control, value in lab.defaults.items():
+            if lab.controls[control].stops != (False, True):
+                assert lab.controls[control].text(value) in words
 
 
-def test_print_has_the_values_and_the_sentence_in_ink(place, open_page):
-    shown = place.on(open_page(place.path, color_scheme="dark"))
-    state = {name: stops[-1] for name, stops in place.lab.axes.items()}
-    shown.move(**state)
-    shown.page.emulate_media(media="print")
-    shown.settle()
-    assert shown.figure.locator(".vgx-reading").is_visible()
-    assert not shown.figure.locator(".vgx-actions").is_visible()
-    for name, control in place.lab.controls.items():
-        label = shown.control(name).locator("xpath=..")
-        assert control.text(state[name]) in printed_values(label)
-        assert not shown.control(name).is_visible() or shown.control(name).evaluate(PLAIN)
-    assert shown.figure.locator(".main-svg").first.is_visible()
-    assert shown.page.locator("html").get_attribute("data-theme") == "light"
-    assert faint_texts(shown) == []
-    shown.page.emulate_media(media="screen")
-    shown.settle()
-    assert faint_texts(shown) == []
+@pytest.mark.parametrize("name", WITH_LABS)
+def test_print_has_the_values_and_the_sentence_in_ink(name, book, open_page):
+    page = open_page(book / name, color_scheme="dark")
+    labs = [built.place(name, lab).on(page) for lab in WITH_LABS[name]]
+    states = [{control: stops[-1] for control, stops in shown.lab.axes.items()} for shown in labs]
+    for shown, state in zip(labs, states, strict=True):
+        shown.move(**state)
+    page.emulate_media(media="print")
+    for shown, state in zip(labs, states, strict=True):
+        shown.settle()
+        assert shown.figure.locator(".vgx-reading").is_visible()
+        assert not shown.figure.locator(".vgx-actions").is_visible()
+        for control, spec in shown.lab.controls.items():
+            label = shown.control(control).locator("xpath=..")
+            assert spec.text(state[control]) in printed_values(label)
+            assert not shown.control(control).is_visible() or shown.control(control).evaluate(PLAIN)
+        assert shown.figure.locator(".main-svg").first.is_visible()
+        assert faint_texts(shown) == []
+    assert page.locator("html").get_attribute("data-theme") == "light"
+    page.emulate_media(media="screen")
+    for shown in labs:
+        assert faint_texts(shown.settle()) == []
 
 
 PLAIN = "field => getComputedStyle(field).appearance === 'none' && getComputedStyle(field).borderTopWidth === '0px'"
@@ -183,6 +196,7 @@ def printed_values(label):
     return label.evaluate(words)
 
 
+@pytest.mark.parametrize("place", built.first_pages()[:1], indirect=True, ids=lambda where: where[1])
 def test_with_reduced_motion_nothing_glides(place, open_page):
     shown = place.on(open_page(place.path, reduced_motion="reduce"))
     seconds = shown.figure.evaluate(
@@ -199,9 +213,9 @@ def test_a_missing_script_is_told(missing, said, book, open_page, tmp_path):
     shutil.copytree(book, copy, ignore=shutil.ignore_patterns("locales", "_sources"))
     for path in (copy / "_static").glob(missing):
         path.unlink()
-    for name, labs in built.pages_with_labs().items():
-        page = open_page(copy / name, watched=False)
-        for lab in labs:
-            figure = page.locator(f'figure.vgx-lab[data-lab="{lab}"]')
-            expect(figure.locator(".vgx-status")).to_contain_text(said)
-            assert figure.locator(".vgx-reading").text_content() == built.labs()[lab].reading()
+    name, labs = next(iter(WITH_LABS.items()))
+    page = open_page(copy / name, watched=False)
+    for lab in labs:
+        figure = page.locator(f'figure.vgx-lab[data-lab="{lab}"]')
+        expect(figure.locator(".vgx-status")).to_contain_text(said)
+        assert figure.locator(".vgx-reading").text_content() == built.labs()[lab].reading()
