@@ -4,7 +4,9 @@ from vgx.lab import Choice, Lab, Predict, Slider
 
 from . import draw, measure
 from .measure_cliff import RULES, STARTS
+from .measure_clipped_training import LIMITS, RATES
 from .measure_direction import TAILS
+from .record import RECORDINGS
 
 cliff = Lab(
     "cliff",
@@ -18,8 +20,9 @@ cliff = Lab(
     draw=draw.cliff,
     read=draw.cliff_reading,
     predict=Predict(
-        "A unit with two parameters, w and b, runs for 50 steps. It starts on the edge of a cliff in its loss, which "
-        "lies between 0 and 0.5. Learning rate 0.1, no clipping: how far away does the first step throw (w, b)?",
+        "A recurrent unit with two parameters, w and b, is run 50 times. Its loss lies between 0 and 0.5, and has a "
+        "cliff. Gradient descent starts on the edge at w = 6, with a learning rate of 0.1 and without clipping. How "
+        "far does its first step throw (w, b)?",
         answer=draw.cliff_answer,
         at={"start": "on_the_edge", "rate": 0.1, "rule": "no_clipping"},
         power_of_ten=True,
@@ -45,4 +48,26 @@ direction = Lab(
         at={"entries": 10_000, "tail": "gaussian", "limit": 0.5},
     ),
     alt="Line charts by limit: above, the angle by which a gradient turns; below, the share cut and the length left.",
+)
+
+clipped_training = Lab(
+    "clipped-training",
+    controls={
+        "rate": Slider(0.01, 0.3, default=0.1, stops=RATES, log=True, label="learning rate"),
+        "limit": Choice(tuple(LIMITS)),
+    },
+    compute=RECORDINGS.load("clipped-training"),
+    rerun=measure.clipped_training,
+    vectorized="limit",
+    draw=draw.clipped_training,
+    read=draw.clipped_training_reading,
+    predict=Predict(
+        "Ten RNNs are trained to add two numbers out of 20. At a learning rate of 0.01 all of them learn it, and their "
+        "gradients have a length of 1 on average. At a rate of 0.1 all of them overflow. Now every longer gradient is "
+        "cut to length 1. Where does the middle run end, against always answering 1, the mean?",
+        answer=draw.against_answering_1,
+        at={"rate": 0.1, "limit": "1"},
+        choices=("they overflow", "no better than that", "better, but not solved", "solved"),
+    ),
+    alt="Two line charts by training step, on log axes: the loss; the gradient’s norm, its limit and percentiles.",
 )
