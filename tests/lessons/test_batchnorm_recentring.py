@@ -65,6 +65,22 @@ def test_the_lessons_shares_hold_for_other_weights(seed):
     assert measure.recentring(1, 0, "centre_and_scale", 8, seed=seed)["saturated"][1] > 0.5
 
 
+def test_the_gradient_comes_back_after_an_offset_and_shrinks_after_large_weights():
+    norm, slope = normalizations["batch"], activations["sigmoid"].derivative
+    from_above = np.random.default_rng(1).standard_normal(pre_activations().shape)
+
+    def arrived(scale, offset):  # the weights' own factor, scale, is the same raw and normalized
+        z = scale * pre_activations() + offset
+        y, cache = norm.forward(z)
+        normalized, _, _ = norm.backward(from_above * slope(y), cache)
+        return [scale * np.sqrt(np.mean(to_z**2)) for to_z in (from_above * slope(z), normalized)]
+
+    offset, large = arrived(0.1, 8), arrived(10, 0)
+    assert offset[1] > 100 * offset[0]
+    assert large[1] < large[0] / 4
+    assert offset[1] == pytest.approx(large[1], rel=0.01)
+
+
 def test_gain_and_shift_can_undo_it():
     z = pre_activations()
     y, _ = normalizations["batch"].forward(z, gain=z.std(0), shift=z.mean(0), eps=0)

@@ -36,9 +36,9 @@ class Learnt(NamedTuple):
 
     Parameters
     ----------
-    rows : ndarray, shape (300, batch)
+    rows : ndarray, shape (steps, batch)
         The digits of each step, drawn independently, so that theory is exact.
-    weights : ndarray, shape (301, 64, 32)
+    weights : ndarray, shape (steps + 1, 64, 32)
         W before each step, and after the last; with a batch of 1 nothing can be learnt, and W stays.
     gain, shift, readout : ndarray
         γ, β, shape (32,), and the last layer, (32, 10), after the last step.
@@ -57,14 +57,20 @@ def pixels() -> np.ndarray:
     return x / np.sqrt(np.mean(x**2))
 
 
-@lru_cache(maxsize=len(TRAIN_AND_EVAL_AXES["batch"]))
-def learn(batch: int, *, seed: int = 0) -> Learnt:
-    """Train by plain gradient descent at a rate of 0.1 for 300 steps.
+@lru_cache(maxsize=len(TRAIN_AND_EVAL_AXES["batch"]))  # 5 MB each
+def learn(batch: int, *, rate: float = RATE, decay: float = 0.0, steps: int = STEPS, seed: int = 0) -> Learnt:
+    """Train by plain gradient descent.
 
     Parameters
     ----------
     batch : int
         Digits a step.
+    rate : float
+        η, the learning rate.
+    decay : float
+        λ, of the weights that are normalized: w ← w - η (g + λ w).
+    steps : int
+        How many.
     seed : int
         Of the weights and the batches.
 
@@ -75,23 +81,26 @@ def learn(batch: int, *, seed: int = 0) -> Learnt:
     Raises
     ------
     ValueError
-        If the batch is no whole number above 0.
+        If a number is not allowed.
     """
-    batch, norm, relu = whole_number("batch", batch), normalizations["batch"], activations["relu"]
+    batch, steps = whole_number("batch", batch), whole_number("steps", steps)
+    rate, decay = real_number("rate", rate, least=0), real_number("decay", decay, least=0)
+    norm, relu = normalizations["batch"], activations["relu"]
     rng = np.random.default_rng(seed)
     x, targets = pixels(), np.eye(10)[digits().y]
     w, readout = (initializers["he_normal"].sample(shape, rng=rng) for shape in ((x.shape[1], WIDTH), (WIDTH, 10)))
-    rows = rng.integers(len(x), size=(STEPS, batch))
-    gain, shift, path = np.ones(WIDTH), np.zeros(WIDTH), [w] * (STEPS + 1)
+    rows = rng.integers(len(x), size=(steps, batch))
+    gain, shift, path = np.ones(WIDTH), np.zeros(WIDTH), [w] * (steps + 1)
     for step, chosen in enumerate(rows if batch > 1 else []):
         h, cache = norm.forward(x[chosen] @ w, gain=gain, shift=shift)
         a = relu.f(h)
-        odds = np.exp(a @ readout)
+        logits = a @ readout
+        odds = np.exp(logits - logits.max(-1, keepdims=True))
         to_logits = (odds / odds.sum(-1, keepdims=True) - targets[chosen]) / batch
         to_z, to_gain, to_shift = norm.backward(to_logits @ readout.T * relu.derivative(h), cache)
-        readout = readout - RATE * a.T @ to_logits
-        w = w - RATE * x[chosen].T @ to_z
-        gain, shift = gain - RATE * to_gain, shift - RATE * to_shift
+        readout = readout - rate * a.T @ to_logits
+        w = w - rate * (x[chosen].T @ to_z + decay * w)
+        gain, shift = gain - rate * to_gain, shift - rate * to_shift
         path[step + 1] = w
     return Learnt(rows, np.array(path), gain, shift, readout)
 
