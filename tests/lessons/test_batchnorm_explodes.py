@@ -1,6 +1,7 @@
 """Lesson 07, batchnorm-explodes: the gradient under batch normalization, against autograd, scipy and theory."""
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from scipy import integrate, stats
 
 from vgx.lessons.batchnorm import draw, draw_batchnorm_explodes, measure, measure_batchnorm_explodes
+from vgx.network import Network, norm_per_input
 from vgx.normalization import normalizations
 from vgx.verdict import Verdict
 
@@ -125,6 +127,31 @@ def test_a_batch_of_two_is_a_sign_function():
         expected = (dy[0] - dy[1]) / 2 * eps / (half**2 + eps) ** 1.5
         np.testing.assert_allclose(dz[0], expected, rtol=1e-6, atol=1e-9)
     assert explodes(10, 2, "relu", "plain")["counts"].max() == pytest.approx(0.5, abs=0.01)
+
+
+def test_in_a_batch_of_two_rare_units_carry_the_gradient():
+    """Those whose two values differ by less than √ε: proportional to ε only where a layer has none of them."""
+    factors = []
+    for eps in (1e-5, 1e-7, 1e-9, 1e-10):
+        rng = np.random.default_rng(0)
+        net = Network.sample(depth=20, width=128, activation="relu", initializer="he_normal", norm="batch",
+                             norm_eps=eps, n_nets=8, rng=rng)  # fmt: skip
+        x, readout = rng.standard_normal((2, 2, 128))
+        dz = np.stack([norm_per_input(each) for each in net.backward(net.forward(x), readout).pre_activations])
+        factors.append(np.median(dz[2:-3] / dz[3:-2]))
+    assert factors[0] == pytest.approx(2.1, rel=0.1)
+    assert factors[1] == pytest.approx(0.03, rel=0.3)
+    assert factors[2] == pytest.approx(10 * factors[3], rel=0.1)
+
+
+@pytest.mark.parametrize(("activation", "tolerance"), [("tanh", 0.01), ("gelu", 0.002), ("sigmoid", 0.001)])
+def test_the_factor_is_the_mean_degree_in_hermite_polynomials(activation, tolerance):
+    z, weights = np.polynomial.hermite_e.hermegauss(80)
+    values, weights = MODULES[activation](torch.tensor(z)).numpy(), weights / weights.sum()
+    degrees = np.arange(1, 9)
+    squares = [((weights * values) @ np.polynomial.hermite_e.hermeval(z, np.eye(9)[k])) ** 2 / math.factorial(k)
+               for k in degrees]  # fmt: skip
+    assert squared_factor(activation) == pytest.approx((degrees @ squares) / np.sum(squares), rel=tolerance)
 
 
 def test_the_lab_is_what_autograd_finds():
