@@ -1,12 +1,17 @@
 """The labs of lesson 07."""
 
+from functools import partial
+
 from vgx.lab import Choice, Lab, Predict, Slider
+from vgx.sweep import tabulate
 
 from . import draw, measure
 from .measure_batchnorm_explodes import WAYS
 from .measure_init_forgiven import NORMALIZATIONS
 from .measure_recentring import NORMS
 from .measure_train_and_eval import TRAIN_AND_EVAL_AXES
+from .measure_why_it_helps_shown import WHY_SHOWN_AXES
+from .record import RECORDINGS
 
 init_forgiven = Lab(
     "init-forgiven",
@@ -88,3 +93,25 @@ recentring = Lab(
     ),
     alt="Two charts: the density of pre-activations before and after; below, each unit's mean slope before and after.",
 )  # fmt: skip
+
+why_it_helps = Lab(
+    "why-it-helps",
+    controls={
+        "network": Choice(WHY_SHOWN_AXES["network"], default="noise"),
+        "activation": Choice(WHY_SHOWN_AXES["activation"]),
+        "measure": Choice(WHY_SHOWN_AXES["measure"]),
+        "rate": Choice(WHY_SHOWN_AXES["rate"], default="0.2", label="learning rate"),
+    },
+    compute=tabulate(partial(measure.why_shown, RECORDINGS.load("why-it-helps")), WHY_SHOWN_AXES, progress=False),
+    draw=draw.why_it_helps,
+    read=draw.why_reading,
+    predict=Predict(
+        "A network of ReLUs trains at learning rates up to 0.4, with BatchNorm up to 3.2. Now BatchNorm's work is "
+        "undone: after it, each unit is shifted and stretched at random, anew at each step, so that the layers' inputs "
+        "move more from step to step than without BatchNorm. At which rates does it train?",
+        answer=draw.up_to_which_rate,
+        at={"network": "noise", "activation": "relu", "measure": "input_shift", "rate": "0.2"},
+        choices=("smaller ones only", "up to 0.4 again", "something between", "up to 3.2, as before"),
+    ),
+    alt="Two line charts: above, a measure by step for three networks; below, percent wrong by learning rate.",
+)
