@@ -157,11 +157,8 @@ def test_no_step_is_longer_than_rate_times_limit_and_by_value_up_to_the_root_of_
             assert found["length"].max() <= most * (1 + 1e-12)
             lengths = np.hypot(np.diff(found["w"]), np.diff(found["b"]))
             np.testing.assert_allclose(found["length"], lengths, atol=1e-12)
-            over = found["norm"][:-1] > state["limit"]
-            if state["rule"] == "by_norm":
-                np.testing.assert_array_equal(found["clipped"], over)
-            else:
-                assert (over | ~found["clipped"]).all()
+            shortened = found["length"] < state["rate"] * found["norm"][:-1] * (1 - 1e-9)
+            np.testing.assert_array_equal(found["clipped"], shortened)
 
 
 def test_without_clipping_the_three_starts_at_the_cliff_are_thrown_at_some_rate_and_the_fourth_never(every):

@@ -111,7 +111,7 @@ def _face() -> dict[str, np.ndarray]:
     w = np.linspace(RIDGE, LANDSCAPE["w"][1], 25)
     width = np.minimum(0.1 * (w - RIDGE), 0.03)  # of the strip that is shaded: it begins where the cliff does
     foot, edge = (_upwards(wall(w) + side, cliff_loss(w, wall(w) + side)["loss"]) for side in (width, -width))
-    return {"x": np.append(w, w[::-1]).round(3), "y": np.append(foot, edge[::-1]).round(3)}
+    return {"x": np.append(w, w[:0:-1]).round(3), "y": np.append(foot, edge[:0:-1]).round(3)}
 
 
 def _framed(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -131,7 +131,7 @@ def _framed(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]
 def _legend(data: Data, last: int, leaves: bool) -> str:
     """Say what the marks mean, and where the step goes that leaves the picture."""
     if not leaves:
-        return "the higher, the larger its loss; ● start, ■ end, ○ clipped"
+        return "height: the loss; ● start, ■ end, ○ clipped"
     return f"{'○ clipped' if data['clipped'].any() else '● start'}; step {last} lands at {_place(data, last)}"
 
 
@@ -171,5 +171,5 @@ def cliff_answer(data: Data, controls: State) -> float:
 def _short(value: float) -> str:
     """Write a number of either sign to two digits."""
     size = float(f"{abs(value):.2g}")
-    text = figures.power_of_ten(size) if 0 < size < 0.001 or size >= 1e8 else f"{size:,.10g}"
+    text = figures.power_of_ten(size) if 0 < size < 0.0001 or size >= 1e8 else f"{size:,.10g}"
     return f"−{text}" if value < 0 else text
