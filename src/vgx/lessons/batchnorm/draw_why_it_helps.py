@@ -154,7 +154,7 @@ def _largest(data: Data) -> str:
     said = []
     for name, rates in zip(NAMES.values(), data["largest"], strict=True):
         low, middle, high = rates.min(), np.median(rates), rates.max()
-        text = f"{middle:g}" + f" ({low:g} to {high:g})" * (low < high) if np.isfinite(rates).all() else "none"
+        text = f"{middle:g}" + f" ({low:g} to {high:g})" * bool(low < high) if np.isfinite(rates).all() else "none"
         said.append(f"{name}: {text}")
     return f"Largest rate that trains (under {TRAINS:g} % wrong): {', '.join(said)}."
 
