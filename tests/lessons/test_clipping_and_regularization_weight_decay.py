@@ -173,6 +173,8 @@ def test_with_relu_decay_comes_too_late(recorded):
         assert np.isnan(recorded(depth=depth, activation="relu", scale=scale)["accuracy"][..., 1:]).all()
     alive = np.isfinite(recorded(depth=6, activation="relu", scale=2)["accuracy"]).sum(axis=2)[:, :, 1]
     assert alive.tolist() == [[4, 4, 4, 4, 4, 4, 4, 3], [4, 4, 4, 4, 4, 3, 4, 4]]
+    accuracy = drawn._median(recorded(depth=6, activation="relu", scale=2)["accuracy"][0, :, :, -1].astype(float))
+    assert accuracy[[0, STRENGTHS.index(0.03)]] == pytest.approx([0.65, 0.99], abs=0.005)
     ratio = [10 ** median(recorded, "gradient", 0, epoch=0, activation="relu", depth=d) for d in (3, 6, 10, 20)]
     assert ratio == pytest.approx([2.2, 17, 320, 2.1e5], rel=0.05)
 
@@ -183,24 +185,38 @@ def test_with_tanh_decay_helps_slowly(recorded):
     ends = {strength: median(recorded, "accuracy", strength) for strength in (0, 0.01, 0.1)}
     assert list(ends.values()) == pytest.approx([0.81, 0.99, 0.50], abs=0.005)
     first = recorded(depth=20, activation="tanh", scale=2.0)["accuracy"][0, :, :, 1]
-    assert first[STRENGTHS.index(0.01)].min() < first[0].max()  # after an epoch the seeds overlap
+    ends_of_range = [(100 * np.array([row.min(), row.max()])).round().tolist() for row in first[[0, 5]]]
+    assert ends_of_range == [[14, 33], [25, 40]]  # after an epoch the seeds overlap
     assert median(recorded, "size", 0, scale=3.0) == pytest.approx(2.25, abs=0.005)
     assert median(recorded, "accuracy", 0, scale=3.0) == pytest.approx(0.19, abs=0.005)
     assert median(recorded, "accuracy", 0.03, scale=3.0) == pytest.approx(0.59, abs=0.005)
+    assert median(recorded, "size", 0.03, scale=3.0) == pytest.approx(0.14, abs=0.005)
+    largest = [median(recorded, "largest", *at, scale=3.0) for at in ((0, 0), (0.03, 30), (0, 30))]
+    assert largest == pytest.approx([5.7, 1.3, 10.2], abs=0.06)
+    assert 10 ** median(recorded, "gradient", 0, epoch=0, scale=3.0) == pytest.approx(270, rel=0.02)
 
 
 def test_decay_makes_vanishing_worse(recorded):
     small = {"depth": 10, "scale": 0.5}
     right = [median(recorded, "accuracy", strength, **small) for strength in (0, 1e-3, 3e-3, 0.1)]
     assert right == pytest.approx([0.57, 0.29, 0.10, 0.10], abs=0.01)
+    without = recorded(depth=10, activation="tanh", scale=0.5)["accuracy"][0, 0, :, -1].astype(float)
+    assert (100 * np.array([without.min(), without.max()])).round().tolist() == [23, 75]
+    assert median(recorded, "size", 0, **small) == pytest.approx(1.19, abs=0.005)
+    ratios = [10 ** median(recorded, "gradient", 0, epoch, **small) for epoch in (0, 30)]
+    assert ratios == pytest.approx([0.0035, 2.4], rel=0.02)
     powers = [median(recorded, "gradient", strength, **small) for strength in (3e-3, 0.01, 0.03, 0.1)]
     assert [round(power) for power in powers] == [-3, -6, -12, -36]
 
 
 def test_l2_leaves_one_direction_for_the_signal_and_l1_none(recorded):
     healthy = {"strength": 0.1, "scale": 1.0}
-    seen = [median(recorded, name, **healthy) for name in ("size", "largest", "gradient", "accuracy")]
-    assert seen == pytest.approx([0.19, 1.05, math.log10(1.8), 0.27], abs=0.015)
+    seen = [median(recorded, name, **healthy) for name in ("size", "largest", "radius", "gradient", "accuracy")]
+    assert seen == pytest.approx([0.19, 1.05, 0.10, math.log10(1.8), 0.27], abs=0.015)
+    before = [median(recorded, name, 0, epoch=0, scale=1.0) for name in ("largest", "radius")]
+    assert before == pytest.approx([1.91, 1.05], abs=0.01)
+    assert median(recorded, "accuracy", 0.03, scale=1.0) == pytest.approx(0.82, abs=0.005)
+    assert median(recorded, "accuracy", 1e-3, scale=1.0) > 0.995
     assert median(recorded, "gradient", 0.03, kind="L1", scale=1.0) < -35
 
 
