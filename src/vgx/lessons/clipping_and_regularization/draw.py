@@ -4,6 +4,7 @@ from .draw_cliff import cliff, cliff_answer, cliff_reading
 from .draw_clipped_training import against_answering_1, clipped_training, clipped_training_reading
 from .draw_direction import degrees_turned, direction, direction_reading
 from .draw_weight_decay import least_that_survives, weight_decay, weight_decay_reading
+from .draw_where import where_reading, where_to_clip, where_verdict
 
 __all__ = [
     "against_answering_1",
@@ -18,4 +19,7 @@ __all__ = [
     "least_that_survives",
     "weight_decay",
     "weight_decay_reading",
+    "where_reading",
+    "where_to_clip",
+    "where_verdict",
 ]

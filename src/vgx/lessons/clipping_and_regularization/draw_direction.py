@@ -48,7 +48,7 @@ def direction(data: Data, controls: State) -> "go.Figure":
     ends = (float(np.log10(LIMITS[0])), float(np.log10(LIMITS[-1])))
     return figures.figure(
         traces,
-        title={"text": f"{controls['entries']:,} entries, {NAMES[controls['tail']].replace('degrees of freedom', 'dof')}"
+        title={"text": f"{controls['entries']:,} entries, {_short(controls['tail'])}"
                        f"<br><sub>{N_GRADIENTS} gradients: median, 5–95 %; dashed: ∞ entries</sub>"},
         height=560,
         margin={"l": 64, "r": 16, "t": 76, "b": 52},
@@ -60,6 +60,10 @@ def direction(data: Data, controls: State) -> "go.Figure":
                 "ticktext": ["0", "50 %", "100 %"], "title": {"text": "share"}},
         shapes=[figures.reference_line(0, (LIMITS[0], LIMITS[-1]))],
     )  # fmt: skip
+
+
+def _short(tail: str) -> str:
+    return NAMES[tail].replace("degrees of freedom", "dof")
 
 
 def direction_reading(data: Data, controls: State) -> str:

@@ -1,11 +1,17 @@
 """The labs of lesson 08."""
 
+from functools import partial
+
 from vgx.lab import Choice, Lab, Predict, Slider
+from vgx.sweep import tabulate
 
 from . import draw, measure
 from .measure_cliff import RULES, STARTS
 from .measure_clipped_training import LIMITS, RATES
 from .measure_direction import TAILS
+from .measure_weight_decay import DECAY_AXES, KINDS
+from .measure_weight_decay_shown import SHOWN, WEIGHT_DECAY_AXES
+from .measure_where import WHERE_AXES
 from .record import RECORDINGS
 
 cliff = Lab(
@@ -70,4 +76,43 @@ clipped_training = Lab(
         choices=("they overflow", "no better than that", "better, but not solved", "solved"),
     ),
     alt="Two line charts by training step, on log axes: the loss; the gradient’s norm, its limit and percentiles.",
+)
+
+weight_decay = Lab(
+    "weight-decay",
+    controls={
+        "depth": Slider(3, 20, default=20, stops=DECAY_AXES["depth"], integer=True, unit=" layers"),
+        "scale": Slider(0.5, 3, default=2, stops=DECAY_AXES["scale"], log=True, label="init scale", unit="×"),
+        "activation": Choice(DECAY_AXES["activation"]),
+        "kind": Choice(KINDS, label="decay"),
+        "epoch": Slider(0, 30, default=30, stops=SHOWN, integer=True),
+    },
+    compute=tabulate(
+        partial(measure.decay_by_strength, RECORDINGS.load("weight-decay")), WEIGHT_DECAY_AXES, progress=False
+    ),
+    draw=draw.weight_decay,
+    read=draw.weight_decay_reading,
+    predict=Predict(
+        "10 layers of ReLU are drawn with twice the right weights: the first hidden layer’s gradient is 320 times "
+        "the last one’s. L2 is to hold them. Which is the least of these strengths λ at which most runs get through "
+        "their first epoch, 32 steps at rate 0.1? (10⁻¹ halves a weight in 69 steps.)",
+        answer=draw.least_that_survives,
+        at={"depth": 10, "scale": 2.0, "activation": "relu", "kind": "L2", "epoch": 1},
+        choices=("10⁻³", "10⁻²", "10⁻¹", "none of them"),
+    ),
+    alt="Two line charts by strength of the decay: the first layer’s gradient above, the digits that are right below.",
+)
+
+where_to_clip = Lab(
+    "where-to-clip",
+    controls={
+        "place": Choice(WHERE_AXES["place"], label="clipped"),
+        "limit": Slider(0.1, 10, default=1, stops=WHERE_AXES["limit"], log=True),
+    },
+    compute=tabulate(
+        partial(measure.beside_the_right_place, RECORDINGS.load("where-to-clip")), WHERE_AXES, progress=False
+    ),
+    draw=draw.where_to_clip,
+    read=draw.where_reading,
+    alt="Lines by training step, on log axes: above, the lengths of step and gradient, and the limit; below, the loss.",
 )
