@@ -11,6 +11,7 @@ from .measure_clipped_training import LIMITS, RATES
 from .measure_direction import TAILS
 from .measure_weight_decay import DECAY_AXES, KINDS
 from .measure_weight_decay_shown import SHOWN, WEIGHT_DECAY_AXES
+from .measure_where import WHERE_AXES
 from .record import RECORDINGS
 
 cliff = Lab(
@@ -100,4 +101,18 @@ weight_decay = Lab(
         choices=("10⁻³", "10⁻²", "10⁻¹", "none of them"),
     ),
     alt="Two line charts by strength of the decay: the first layer’s gradient above, the digits that are right below.",
+)
+
+where_to_clip = Lab(
+    "where-to-clip",
+    controls={
+        "place": Choice(WHERE_AXES["place"], label="clipped"),
+        "limit": Slider(0.1, 10, default=1, stops=WHERE_AXES["limit"], log=True),
+    },
+    compute=tabulate(
+        partial(measure.beside_the_right_place, RECORDINGS.load("where-to-clip")), WHERE_AXES, progress=False
+    ),
+    draw=draw.where_to_clip,
+    read=draw.where_reading,
+    alt="Lines by training step, on log axes: above, the lengths of step and gradient, and the limit; below, the loss.",
 )
