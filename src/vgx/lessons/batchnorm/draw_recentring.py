@@ -38,7 +38,7 @@ def recentring(data: Data, controls: State) -> "go.Figure":
                                   "line": {"width": 0}}})  # fmt: skip
     return figures.figure(
         traces,
-        title={"text": f"A layer of sigmoids, {NORMS[controls['norm']]}<br><sub>grey: before; coloured: after; "
+        title={"text": f"Sigmoids, {NORMS[controls['norm']]}<br><sub>grey: before; coloured: after; "
                        "band: σ′(z) ≥ 0.01</sub>"},
         height=540,
         margin={"l": 64, "r": 16, "t": 76, "b": 52},

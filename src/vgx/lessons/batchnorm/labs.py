@@ -76,7 +76,7 @@ train_and_eval = Lab(
 recentring = Lab(
     "recentring",
     controls={
-        "scale": Slider(0.03, 3, default=1, stops=(0.03, 0.1, 0.3, 1, 3), log=True, label="scale of the weights",
+        "scale": Slider(0.03, 3, default=1, stops=(0.03, 0.1, 0.3, 1, 3), log=True, label="init scale",
                         unit="×"),
         "offset": Slider(-8, 8, default=0, stops=(-8, -4, 0, 4, 8), label="offset of z"),
         "norm": Choice(NORMS, label="z is then"),
