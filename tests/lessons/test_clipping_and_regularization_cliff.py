@@ -251,6 +251,8 @@ def test_the_arrow_points_along_the_step_that_leaves(every):
             step = np.array([found["w"][last] - found["w"][last - 1], up[last] - up[last - 1]])
             assert seen @ step / np.linalg.norm(seen) / np.linalg.norm(step) == pytest.approx(1)
             assert np.linalg.norm(seen) < np.linalg.norm(step)
+            inside = np.minimum(np.array([x[-1], y[-1]]) - draw_cliff.FRAME[0], draw_cliff.FRAME[1] - [x[-1], y[-1]])
+            assert (inside / draw_cliff.MARGIN).min() == pytest.approx(1)
         else:
             assert last == STEPS
             np.testing.assert_array_equal(y, up)
