@@ -278,6 +278,15 @@ def test_a_thrown_way_has_the_colour_of_exploding_and_rings_mark_what_was_clippe
         ({"start": "on_the_edge", "rate": 0.1}, "where the gradient is 0; after 40 steps the loss is 0.09."),
         ({"start": "where_no_cliff_is"}, "the longest step is 0.49; after 40 steps the loss is below 10⁻⁶."),
         ({"start": "on_the_edge", "rule": "by_norm"}, "1 of 40 steps was clipped."),
+        ({"rule": "by_norm", "limit": 0.1}, "the loss is 0.00083. 24 of 40 steps were"),
+        ({"rule": "by_norm", "limit": 0.3}, "the loss is 0.003. 8 of 40 steps were"),
+        ({"rule": "by_norm", "limit": 3}, "the longest step is 0.9; after 40 steps the loss is 0.049. 1 of 40"),
+        ({"rule": "by_value", "limit": 3}, "step 10 meets a gradient of 77 and is 1.3 long"),
+        ({"rate": 0.1}, "no clipping: the longest step is 0.051; after 40 steps the loss is 0.00041."),
+        ({"start": "on_the_plateau", "rule": "by_norm"}, "the loss is 0.31. 1 of 40 steps was"),
+        ({"start": "on_the_plateau", "rate": 1}, "step 4 meets a gradient of 6,200 and is 6,200 long"),
+        ({"start": "on_the_edge", "rate": 0.1, "rule": "by_norm"}, "step is 0.1; after 40 steps the loss is 0.035."),
+        ({"start": "where_no_cliff_is", "rule": "by_norm", "limit": 0.1}, "below 10⁻⁶. 30 of 40 steps were clipped."),
     ],
 )  # fmt: skip
 def test_the_reading_says_what_happened(state, says):
