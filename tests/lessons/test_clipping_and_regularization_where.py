@@ -21,7 +21,7 @@ def recorded():
     return RECORDINGS.load("where-to-clip")
 
 
-@pytest.mark.parametrize(("place", "limit"), [("right_place", 1.0), ("each_parameter", 0.3), ("no_clipping", 10.0)])
+@pytest.mark.parametrize(("place", "limit"), [*zip(PLACES, (*LIMITS, 1.0), strict=True)])
 def test_the_recording_is_what_the_code_measures(recorded, place, limit):
     again = measure.where_to_clip(place, limit, n_steps=4, n_seeds=2)
     for name in ("loss", "gradient", "step"):
