@@ -157,8 +157,6 @@ def ends(trained, rate, limit):
 
 
 def test_what_is_to_be_seen_of_training_with_a_limit(trained):
-    assert said(LESSON, "At a rate of 0.01 all ten runs solve it. At 0.1 all ten overflow.")
-    assert ends(trained, 0.01, "none")[1] == 10
     ended = trained(rate=0.1, limit="none")["ended"]
     assert said(
         LESSON, "*limit* none, rate 0.03: 10 of 10 solved, at 0.0032 to 0.0077. Rate 0.1: all overflow, after 37 to"
@@ -243,9 +241,6 @@ def percent(strength, **state):
 
 
 def test_what_is_to_be_seen_of_decay():
-    assert said(LESSON, "The first layer's gradient is 320 times the last one's.")
-    ratio = 10 ** np.median(decayed("gradient", 0, epoch=0, activation="relu", depth=10))
-    assert ratio == pytest.approx(320, rel=0.02)
     assert said(
         LESSON,
         "a mild explosion, 16 times. Without decay 81 % are right after 30 epochs, at $\\lambda = 10^{-2}$ 99 %.",

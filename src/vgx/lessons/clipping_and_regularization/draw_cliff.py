@@ -61,7 +61,7 @@ def cliff(data: Data, controls: State) -> "go.Figure":
     ticks = [float(_upwards(b, _loss_at_the_left(b))) for b in TICKS]
     return figures.figure(
         traces,
-        title={"text": f"Gradient descent at a cliff of the loss<br><sub>{_legend(data, len(x) - 1, leaves)}</sub>"},
+        title={"text": f"Gradient descent at a cliff<br><sub>{_legend(data, len(x) - 1, leaves)}</sub>"},
         height=640,
         margin={"l": 60, "r": 14, "t": 68, "b": 50},
         xaxis={"range": FRAME[:, 0], "anchor": "y", "tickvals": [4, 5, 6], "showgrid": False,
