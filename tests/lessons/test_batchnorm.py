@@ -165,8 +165,11 @@ def test_what_is_to_be_seen_of_the_explosion():
 
 
 def test_the_factor_of_the_square_and_that_of_the_norm_are_not_mixed_up():
-    assert said(LESSON, "= \\frac{\\pi}{\\pi - 1} = 1.467\\ \\text{on the square},")
-    assert said(LESSON, "\\sqrt{1.467} = 1.211\\ \\text{on the norm}.")
+    assert said(
+        LESSON,
+        "\\text{on the square:}&\\quad \\frac{\\frac12}{\\frac12 - \\frac1{2\\pi}} = \\frac{\\pi}{\\pi - 1} = 1.467",
+    )
+    assert said(LESSON, "\\text{on the norm:}&\\quad \\sqrt{1.467} = 1.211")
     assert said(LESSON, "1.467 for ReLU, which is 1.211 on the *norm*, and more for small batches.")
 
     def mean(f):

@@ -44,8 +44,8 @@ def batchnorm_explodes(data: Data, controls: State) -> "go.Figure":
     across = (0.5, DEEPEST + 0.5)
     return figures.figure(
         traces,
-        title={"text": f"{N_NETS} nets with BatchNorm, {WAY_NAMES[controls['way']]}<br><sub>median, 5–95 %; "
-                       "theory dashed, for batch ∞ dotted</sub>"},
+        title={"text": f"{N_NETS} nets with BatchNorm, {WAY_NAMES[controls['way']]}<br><sub>5–95 %; "
+                       "theory dashed, batch ∞ dotted</sub>"},
         height=600,
         bargap=0,
         margin={"l": 73, "r": 16, "t": 96, "b": 56},

@@ -66,7 +66,7 @@ def why_it_helps(data: Data, controls: State) -> "go.Figure":
     rate = "best rates" if controls["rate"] == "best" else f"all at rate {controls['rate']}"
     return figures.figure(
         traces,
-        title={"text": f"{title}<br><sub>{PHIS[controls['activation']]}, {rate}, {n_seeds} seeds: median, range</sub>"},
+        title={"text": f"{title}<br><sub>{PHIS[controls['activation']]}, {rate}, {n_seeds} seeds: range</sub>"},
         height=560,
         margin={"l": 64, "r": 12, "t": 64, "b": 56},
         xaxis={"type": "linear", "range": [0, 1.6 * steps[-1]], "tickvals": [0, 100, 200, 300, 400],
