@@ -8,9 +8,10 @@ import torch
 
 import vgx
 from tests.lessons.prose import said
-from vgx.lessons.clipping_and_regularization import labs, measure
+from vgx.lessons.clipping_and_regularization import labs, measure, measure_clipped_training
 from vgx.lessons.clipping_and_regularization.measure_weight_decay import decaying_network
 from vgx.lessons.clipping_and_regularization.record import RECORDINGS
+from vgx.recurrent import RNN
 from vgx.training import train
 
 LESSON = "08_clipping_and_regularization"
@@ -162,6 +163,7 @@ def test_what_is_to_be_seen_of_training_with_a_limit(trained):
         LESSON, "*limit* none, rate 0.03: 10 of 10 solved, at 0.0032 to 0.0077. Rate 0.1: all overflow, after 37 to"
     )
     assert ends(trained, 0.03, "none") == ([0.0032, 0.0047, 0.0077], 10)
+    assert said(LESSON, "all overflow, after 37 to 394 steps.")
     assert (ended.min(), ended.max()) == (37, 394)
     assert said(LESSON, "all ten end far below 1/6, at 0.011 to 0.029. Yet none is solved.")
     assert ends(trained, 0.1, "0.3") == ([0.011, 0.014, 0.029], 0)
@@ -189,6 +191,19 @@ def test_the_one_knob_and_the_percentiles(trained):
     assert [ends(trained, 0.03, limit)[1] for limit in ("1", "3", "0.3")] == [10, 10, 0]
     assert said(LESSON, "at 0.1 the limits 1 and 3 end at 0.18 and 0.92.")
     assert [ends(trained, 0.1, limit)[0][1] for limit in ("1", "3")] == [0.18, 0.92]
+
+
+def test_in_seed_1_all_units_saturate_and_the_gradient_through_time_is_zero(monkeypatch):
+    assert said(LESSON, "every state is ±1, and the gradient through time is *zero*.")
+    seen, look = [], measure_clipped_training.loss_and_gradients
+    monkeypatch.setattr(
+        measure_clipped_training, "loss_and_gradients", lambda *given: seen.append((given, look(*given))) or seen[-1][1]
+    )
+    measure.train_clipped(np.array([np.inf]), 0.1, n_seeds=1, max_steps=39, first_seed=1)
+    (theta, x, _), (_, gradients) = seen[-1]
+    assert [bool(gradient.any()) for gradient in gradients] == [False, False, False, True, True]
+    states = RNN("tanh", *theta[:3]).forward(x).states[-1]
+    np.testing.assert_array_equal(np.abs(states), 1)
 
 
 def test_the_readout_grows_and_not_the_gradient_through_time():
