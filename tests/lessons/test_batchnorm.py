@@ -9,10 +9,11 @@ import pytest
 from scipy import integrate
 
 from tests.lessons.prose import NOTEBOOKS, said
-from vgx import activations, verdict
+from vgx import activations, theory, verdict
 from vgx.lessons.batchnorm import draw, labs, measure
 from vgx.lessons.batchnorm.measure_recentring import pre_activations
 from vgx.lessons.batchnorm.measure_why_it_helps import RATES
+from vgx.lessons.batchnorm.record import RECORDINGS
 from vgx.normalization import normalizations
 
 LESSON = "07_batchnorm"
@@ -42,10 +43,10 @@ def test_what_is_to_be_seen_of_the_scale():
     assert [gradient for _, gradient in ends] == pytest.approx([16_000] * 5, rel=0.07)
     assert said(LESSON, "The first gradient is $10^{-25}$ of the last one. The activations end at $10^{-28}$.")
     assert [power(value) for value in forgiven(0.001)] == [-28, -25]
-    assert said(LESSON, "At 0.003 they end at $10^{-4}$; at 0.01 everything is as at scale 1.")
+    assert said(LESSON, "At 0.003 they end at $10^{-4}$; at 0.01 nearly everything is as at scale 1.")
     assert power(forgiven(0.003)[0]) == -4
     assert forgiven(0.01) == pytest.approx(forgiven(1), rel=0.3)
-    assert said(LESSON, "Scale 1, layer or rms: the first gradient is half of the last one, healthy.")
+    assert said(LESSON, "Scale 1, layer or rms: the first gradient is about half of the last one, healthy.")
     assert [forgiven(1, norm=norm)[1] for norm in ("layer", "rms")] == pytest.approx([0.5, 0.5], abs=0.05)
     assert said(LESSON, "With batch it is 1.2 times the last one, with layer $10^{-20}$ of it.")
     assert round(forgiven(1, "sigmoid")[1], 1) == 1.2
@@ -147,13 +148,15 @@ def test_what_is_to_be_seen_of_the_explosion():
     assert "14,000 times" in text
     assert "exploding. Theory: 15,000, and 9,900 for an infinite batch" in text
     assert math.sqrt(math.pi / (math.pi - 1)) ** 48 == pytest.approx(9_900, rel=0.01)  # the norm, 48 factors
-    assert said(LESSON, "*batch size* 8: 950,000 times. Batch 4: $10^{10}$.")
+    assert said(LESSON, "*batch size* 8: 950,000 times. Batch 4: some $10^{10}$, thirty times less than theory")
     assert explodes(8)[0] == pytest.approx(950_000, rel=0.02)
     assert 1e10 < explodes(4)[0] < 10**10.5
+    found, data = explodes(4)
+    assert 20 < data["theory"][0] / found < 50
     assert said(LESSON, "*skips* skip: 13. With *branch/√L*: 1.5.")
     ways = list(labs.batchnorm_explodes.controls["way"].options)
     assert [f"{explodes(64, way=way)[0]:.2g}" for way in ways[1:]] == ["13", "1.5"]
-    assert said(LESSON, "plain, identity, batch 64: 1.3. Batch 4: $10^6$.")
+    assert said(LESSON, "plain, identity, batch 64: 1.3. Batch 4: some $10^6$.")
     assert round(explodes(64, "identity")[0], 1) == 1.3
     assert power(explodes(4, "identity")[0]) == 6
     assert said(LESSON, "plain, sigmoid, batch 64: 1.6.")
@@ -226,10 +229,15 @@ def test_a_step_turns_the_weights_by_the_effective_rate():
 
 def test_what_is_to_be_seen_of_training_and_evaluation():
     lab = labs.train_and_eval
-    assert said(LESSON, "95 % of the digits are right by batch statistics, 98 % by running ones.")
+    assert said(
+        LESSON,
+        "95 % of the digits are right by batch statistics, 98 % by running ones (of the digits it was trained on).",
+    )
     assert "about 95 % of the digits by batch statistics, 98 % by running ones" in lab.reading()
     assert said(LESSON, "*batch size* 4: 76 against 93 %.")
-    assert said(LESSON, "Batch 256: 98 and 98 %.")
+    assert said(LESSON, "Batch 256: 98 and 98 %; with momentum 0.01 evaluation is the worse one (97 %)")
+    in_training, afterwards = measure.train_and_eval(256, 0.01, "learning")["accuracy"]
+    assert (round(100 * in_training), round(100 * afterwards)) == (98, 97)
     for batch, ends in ((4, [76, 93]), (256, [98, 98])):
         found = measure.train_and_eval(batch, 0.1, "learning")["accuracy"]
         assert [round(100 * share) for share in found] == pytest.approx(ends, abs=1)
@@ -279,9 +287,20 @@ def test_what_is_to_be_seen_of_why_it_helps():
     assert errors[1, RATES.index(0.8)] == pytest.approx(1.4, abs=0.05)
     assert said(LESSON, "At a rate of 0.2 all five learned. At 0.8 all five overflowed.")
     assert data["error"][0, 4].max() < 10
-    assert said(LESSON, "the noisy network ends *worse* than the plain one (4.1 against 2.0 % in the table).")
-    assert (errors[2, :5] > errors[0, :5]).all()
-    assert (errors[2, 4], errors[0, 4]) == pytest.approx((4.1, 2.0), abs=0.05)
+    assert said(LESSON, "even when the noise is switched off for the test (3.6 against 1.8 % at 0.1).")
+    assert said(
+        LESSON, "At 0.2 most of the difference in the table (4.1 against 2.0) is the noise during the test itself"
+    )
+    recorded = RECORDINGS.load("why-it-helps")
+    plain, normal, noise = (recorded(network=network, activation="relu") for network in recorded.axes["network"])
+    quiet = np.median(noise["quiet"], axis=-1)
+    assert RATES[:5] == (0.0125, 0.025, 0.05, 0.1, 0.2)
+    assert (quiet[:4] > np.median(plain["error"], axis=-1)[:4]).all()
+    assert (quiet[3], errors[0, 3], quiet[4]) == pytest.approx((3.6, 1.8, 2.4), abs=0.05)
+    assert (errors[2, 4], errors[0, 4]) == pytest.approx((4.1, 2.0), abs=0.07)
+    assert said(LESSON, "At rates of 0.05 to 0.2 the plain network has by far the largest.")
+    spreads = [np.median(np.median(each["spread"], axis=-1), axis=-1)[2:5] for each in (plain, noise, normal)]
+    assert (spreads[0] > 2 * np.maximum(*spreads[1:])).all()
     assert said(LESSON, "Nothing is learnt at any rate. Its loss is the smoothest of all")
     spread, data = why("loss_spread", activation="sigmoid")
     assert np.median(data["error"], axis=-1)[0].min() > 88
@@ -292,7 +311,16 @@ def test_what_is_to_be_seen_of_why_it_helps():
 
 
 def test_what_is_often_said_of_both_diseases():
-    assert said(LESSON, "rises from 0.15 to 1.03 on the square; for ReLU from 1 to 1.467.")
+    assert said(
+        LESSON, "Dividing alone lifts the sigmoid's factor from 0.056 to 0.15 on the square (that is LayerNorm)."
+    )
+    q = theory.fixed_point(activation="sigmoid", sigma_w=1.0)
+    assert theory.chi(activation="sigmoid", sigma_w=1.0, q=q) == pytest.approx(0.056, abs=5e-4)
+    assert said(LESSON, "Centring lifts it on to 1.03")
+    assert said(LESSON, "0.71 for relu, 0.21 for sigmoid.")  # √E[φ′²], the step into layer 1
+    assert [round(math.sqrt(measure.layer_law(name, np.inf)[0]), 2) for name in ("relu", "sigmoid")] == [0.71, 0.21]
+    assert said(LESSON, "for the lab's batch of 32 the factors are a little larger, 1.23 for relu.")
+    assert math.sqrt(np.divide(*measure.layer_law("relu", 32))) == pytest.approx(1.23, abs=5e-3)
     slope, variance = measure.layer_law("sigmoid", np.inf)
     assert (slope * activations["sigmoid"].gain ** 2, slope / variance) == pytest.approx((0.15, 1.03), abs=5e-3)
 

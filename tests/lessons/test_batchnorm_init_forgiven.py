@@ -172,7 +172,7 @@ def test_the_figure_shows_what_was_measured():
         np.testing.assert_array_equal(traces[f"{quantity}, median"].y, data[quantity][1, layers - 1])
     assert "ε" not in draw.init_reading(data, controls)
     other = state(50, 0.001, "relu", "batch")
-    assert "Below a scale of about 0.0038, ε outweighs" in draw.init_reading(other[0], other[1])
+    assert "At this scale ε outweighs" in draw.init_reading(other[0], other[1])
     for axis in ("xaxis", "yaxis", "yaxis2"):
         assert figure.layout[axis].range == other[2].layout[axis].range
     assert {len(figure.data), len(other[2].data)} == {5}

@@ -96,7 +96,7 @@ def init_reading(data: Data, controls: State) -> str:
         ratio = _number(data["gradient"][1, 0])
         parts.append(f"The first layer's gradient is {ratio} times the last one's: {of_gradient}")
     if controls["scale"] < data["smallest_scale"]:
-        parts.append(f"Below a scale of about {data['smallest_scale']:.2g}, ε outweighs the variance beside it")
+        parts.append("At this scale ε outweighs the variance beside it")
     return ". ".join(parts) + "."
 
 
