@@ -68,6 +68,14 @@ def test_in_single_precision_too_the_length_is_at_most_the_limit(g, limit):
     assert exact_square(clipped) >= (Fraction(limit) * Fraction(999_999, 1_000_000)) ** 2
 
 
+def test_in_a_list_of_several_types_each_is_shortened_by_its_own_rounding():
+    coarse, fine = torch.full((2,), 9.0, dtype=torch.bfloat16), torch.full((2,), 9.0, dtype=torch.float64)
+    clipped, _ = clip_by_norm([coarse, fine], 1.0)
+    assert clipped[1].tolist() == pytest.approx([0.5, 0.5], rel=1e-14)
+    assert 0.5 * (1 - 2**-7) <= clipped[0][0].item() <= 0.5
+    assert exact_square([each.double().numpy() for each in clipped]) <= 1
+
+
 @given(grads=vectors, limit=limits)
 @settings(deadline=None, max_examples=50)
 def test_what_was_clipped_is_not_clipped_again(grads, limit):
@@ -154,6 +162,26 @@ def test_parameters_without_a_gradient_are_left_out():
     assert clip_by_norm(gradient, 1.0)[1] == 6.0
 
 
+def test_a_parameter_listed_twice_counts_once():
+    """As `model.parameters()` yields tied weights; torch's clipping of such a list counts and shortens them twice."""
+    (w,) = parameters((2,))
+    w.grad = torch.tensor([3.0, 4.0], dtype=torch.float64)
+    clipped, norm = clip_by_norm([w, w], 1.0)
+    assert (norm, len(clipped)) == (5.0, 1)
+    assert w.grad.tolist() == pytest.approx([0.6, 0.8], rel=1e-14)
+    g = np.array([3.0, 4.0])
+    assert clip_by_norm([g, g], 1.0)[1] == pytest.approx(50**0.5)  # arrays are what they are
+
+
+def test_named_parameters_are_a_mapping():
+    model = torch.nn.Linear(2, 2)
+    model(torch.ones(1, 2)).sum().backward()
+    clipped, norm = clip_by_norm(model.named_parameters(), 1.0)
+    assert list(clipped) == ["weight", "bias"]
+    assert norm == pytest.approx(6**0.5, rel=1e-6)
+    assert len(clip_adaptively(model.named_parameters(), model.named_parameters())[1]) == 2
+
+
 # --- what is not finite ---
 
 
@@ -209,6 +237,28 @@ def test_by_value_each_entry_is_the_nearest_within_the_limit(grads, limit):
     g = flat(grads)
     np.testing.assert_array_equal(flat(clipped), np.sign(g) * np.minimum(abs(g), limit))
     assert share == np.mean(abs(g) > limit)
+
+
+@settings(deadline=None)
+@given(g=arrays(np.float32, 5, elements=entries(2.0**100, 32)), limit=st.floats(1e-42, 1e38))
+@example(g=np.array([1, -3, 0, 0, 0], np.float32), limit=0.1)  # float32's 0.1 is above 0.1
+def test_by_value_in_single_precision_nothing_above_the_limit_remains(g, limit):
+    clipped, _ = clip_by_value([g, torch.tensor(g)], limit)
+    assert all(Fraction(float(each)) <= Fraction(limit) for each in abs(flat(clipped)))
+    again, share = clip_by_value(clipped, limit)
+    assert share == 0
+    np.testing.assert_array_equal(flat(again), flat(clipped))
+    nearest = np.float32(limit)
+    most = nearest if float(nearest) <= limit else np.nextafter(nearest, np.float32(0))
+    np.testing.assert_array_equal(clipped[0], np.clip(g, -most, most))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_by_value_in_half_precision(dtype):
+    clipped, _ = clip_by_value(torch.tensor([1.0, -3.0], dtype=dtype), 0.1)
+    spacing = torch.finfo(dtype).eps * 2.0**-4
+    assert 0.1 - spacing < clipped[0].item() <= 0.1
+    assert clip_by_value(clipped, 0.1)[1] == 0
 
 
 # --- adaptively ---
@@ -312,6 +362,7 @@ def test_a_scalar_and_an_empty_array_are_gradients():
         (np.array([1, 2]), "got array of int64 and shape"),
         (torch.tensor([[1, 2]]), r"got tensor of torch.int64 and shape \(1, 2\)"),
         (np.array([1j]), "got array of complex128"),
+        ([torch.eye(2).to_sparse()], r"grads\[0\] must be dense \(see Tensor.to_dense\), got torch.sparse_coo"),
     ],
 )
 def test_what_is_no_gradient_is_said(grads, message):
