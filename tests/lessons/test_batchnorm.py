@@ -92,7 +92,7 @@ def test_the_rule_for_the_head_is_that_of_theory(activation):
 @pytest.mark.parametrize("norm", ["batch", "layer", "rms"])
 def test_the_rule_for_the_head_holds_in_the_lab(activation, norm):
     assert said(LESSON, "within one power of ten over 50 layers. One exception: below $s_0$, sigmoids under")
-    assert said(LESSON, "take the smaller of the two factors, and the rule is up to 4 powers too high.")
+    assert said(LESSON, "sigmoids under LayerNorm and RMSNorm fade faster.")
     with_batch, without, fades = FACTORS[activation]
     factor = with_batch if norm == "batch" else without
     depths, scales = (10, 50), (0.001, 0.003, 0.01, 1)
@@ -120,7 +120,7 @@ def recentred(**state):
 
 
 def test_what_is_to_be_seen_of_recentring():
-    assert said(LESSON, "56 % of its values are saturated ($\\sigma' < 0.01$, as in lesson 01)")
+    assert said(LESSON, "56 % of its values are saturated ($\\sigma' < 0.01$, with $\\sigma$ the sigmoid, as in lesson 01)")
     assert said(LESSON, "1. *centre only*: 29 %.")
     assert [round(100 * share) for share in recentred(norm="centre_only")["saturated"]] == [56, 29]
     assert said(LESSON, "each unit's values have a standard deviation of 4.3 over the digits.")
@@ -326,7 +326,7 @@ def test_what_is_often_said_of_both_diseases():
 
 
 def test_what_is_often_said_of_the_scale():
-    assert said(LESSON, "with sigmoids (scale 0.001) the first gradient is exactly 0.")
+    assert said(LESSON, "with sigmoids (scale 0.001) the first gradient is exactly 0: it underflows.")
     assert forgiven(0.001, "sigmoid")[1] == 0
     assert forgiven(0.001)[0] > 0
 

@@ -138,7 +138,7 @@ def test_reading(state, sentence):
 
 def test_the_question_is_answered_by_the_lab():
     question = lab.predict
-    assert "56 % of its units" in question.question
+    assert "56 % of its values" in question.question
     assert lab.data(**question.at)["saturated"][0] == pytest.approx(0.56, abs=0.005)
     assert question.answer(lab.data(**question.at), question.at) == pytest.approx(29, abs=0.5)
 

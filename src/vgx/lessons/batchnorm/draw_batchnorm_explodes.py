@@ -45,7 +45,7 @@ def batchnorm_explodes(data: Data, controls: State) -> "go.Figure":
     return figures.figure(
         traces,
         title={"text": f"{N_NETS} nets with BatchNorm, {WAY_NAMES[controls['way']]}<br><sub>5–95 %; "
-                       "theory dashed, batch ∞ dotted</sub>"},
+                       "- - theory, ··· for batch ∞</sub>"},
         height=600,
         bargap=0,
         margin={"l": 73, "r": 16, "t": 96, "b": 56},

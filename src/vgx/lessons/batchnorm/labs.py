@@ -49,11 +49,10 @@ batchnorm_explodes = Lab(
     draw=draw.batchnorm_explodes,
     read=draw.explosion_reading,
     predict=Predict(
-        "50 layers of ReLU with He weights and no normalization: the first layer's gradient is about as long as the "
-        "last one's. Now BatchNorm is put before every ReLU, over batches of 64. Ten to which power times the last "
-        "layer's gradient is the first one's?",
+        "50 layers of ReLU, He weights, BatchNorm before every ReLU: over batches of 64 inputs the first layer's "
+        "gradient is 14,000 times the last one's, about ten to the power 4. Which power is it over batches of 4?",
         answer=draw.exponent_of_explosion,
-        at={"depth": 50, "batch": 64, "activation": "relu", "way": "plain"},
+        at={"depth": 50, "batch": 4, "activation": "relu", "way": "plain"},
         power_of_ten=True,
     ),
     alt="Above, lines by layer: the gradient and theory, on a log axis. Below, bars: values of a unit after BatchNorm.",
@@ -86,8 +85,8 @@ recentring = Lab(
     draw=draw.recentring,
     read=draw.recentring_reading,
     predict=Predict(
-        "Digits with grey levels 0 to 16 meet a layer of sigmoids with weights of variance 1/fan_in: 56 % of its units "
-        "are saturated. Only the mean of each unit is subtracted. What share is still saturated, in per cent?",
+        "Digits with grey levels 0 to 16 meet a layer of sigmoids with weights of variance 1/fan_in: 56 % of its "
+        "values are saturated. Only the mean of each unit is subtracted. What share is still saturated, in per cent?",
         answer=draw.still_saturated,
         at={"scale": 1, "offset": 0, "norm": "centre_only", "gain": 1},
     ),

@@ -131,29 +131,29 @@ def weight_decay_reading(data: Data, controls: State) -> str:
             f"have a largest singular value of {first:.1f}. Decay has done nothing yet."
         )
     gone = np.isnan(data["accuracy"])
+    over = f"{gone[1:].sum()} of {gone[1:].size} runs with {controls['kind']} overflowed, without decay {gone[0].sum()}"
+    over = f"{over} of {gone[0].size}"
     if np.isnan(right).all():
-        return (
-            f"{begin}: at every strength of {controls['kind']} {'all' if gone.all() else 'most'} runs overflowed "
-            f"({gone.sum()} of {gone.size}); before training the first hidden layer’s gradient was {start} times the "
-            "last one’s."
-        )
+        return f"{begin}: {over}; before training the first hidden layer’s gradient was {start} times the last one’s."
+    low, high = np.fmin.reduce(data["accuracy"], axis=1), np.fmax.reduce(data["accuracy"], axis=1)
 
     def at(k: int) -> str:
         return (
-            f"{figures.percent(right[k])} (ratio {figures.power_of_ten(ratio[k])}, weights × {size[k]:.2g}, singular "
+            f"{figures.percent(right[k])} ({100 * low[k]:.0f}–{figures.percent(high[k])}; ratio {figures.power_of_ten(ratio[k])}, weights × {size[k]:.2g}, singular "
             f"value {largest[k]:.2g}, spectral radius {radius[k]:.2g})"
         )
 
     parts = ["most runs overflowed without decay" if np.isnan(right[0]) else f"digits right without decay {at(0)}"]
-    best, worse = int(np.nanargmax(right)), np.flatnonzero(~(right < right[0] - SEVERAL))[-1] + 1
+    fewer = (right < right[0] - SEVERAL) & (high < low[0])  # no run has as many as the worst without decay
+    best, worse = int(np.nanargmax(right)), np.flatnonzero(~fewer)[-1] + 1
     if right[best] >= np.nan_to_num(right[0]) + SEVERAL:
         parts.append(f"most at λ = {_strength(STRENGTHS[best])}, {at(best)}")
     if worse < len(STRENGTHS):
         parts.append(f"clearly fewer from λ = {_strength(STRENGTHS[worse])} on, {at(worse)}")
     if len(parts) == 1:
         parts.append("with it no clear change")
-    over = f" {gone.sum()} of {gone.size} runs overflowed." if gone.any() else ""
-    return f"{begin} (before training: ratio {start}, largest singular value {first:.1f}): {'; '.join(parts)}.{over}"
+    parts += [over] if gone.any() else []
+    return f"{begin} (before training: ratio {start}, largest singular value {first:.1f}): {'; '.join(parts)}."
 
 
 def least_that_survives(data: Data, controls: State) -> str:
