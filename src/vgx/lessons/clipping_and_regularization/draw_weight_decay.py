@@ -139,8 +139,9 @@ def weight_decay_reading(data: Data, controls: State) -> str:
 
     def at(k: int) -> str:
         return (
-            f"{figures.percent(right[k])} ({100 * low[k]:.0f}–{figures.percent(high[k])}; ratio {figures.power_of_ten(ratio[k])}, weights × {size[k]:.2g}, singular "
-            f"value {largest[k]:.2g}, spectral radius {radius[k]:.2g})"
+            f"{figures.percent(right[k])} ({100 * low[k]:.0f}–{100 * high[k]:.0f} %; ratio "
+            f"{figures.power_of_ten(ratio[k])}, weights × {size[k]:.2g}, singular value {largest[k]:.2g}, spectral "
+            f"radius {radius[k]:.2g})"
         )
 
     parts = ["most runs overflowed without decay" if np.isnan(right[0]) else f"digits right without decay {at(0)}"]
