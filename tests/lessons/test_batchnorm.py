@@ -120,7 +120,7 @@ def recentred(**state):
 
 
 def test_what_is_to_be_seen_of_recentring():
-    assert said(LESSON, "56 % of its values are saturated ($\\sigma' < 0.01$, with $\\sigma$ the sigmoid, as in lesson 01)")
+    assert said(LESSON, "56 % of its values are saturated ($\\sigma' < 0.01$, with $\\sigma$ the sigmoid,")
     assert said(LESSON, "1. *centre only*: 29 %.")
     assert [round(100 * share) for share in recentred(norm="centre_only")["saturated"]] == [56, 29]
     assert said(LESSON, "each unit's values have a standard deviation of 4.3 over the digits.")
