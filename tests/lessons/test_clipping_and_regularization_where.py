@@ -107,7 +107,7 @@ def test_what_is_to_be_seen_in_the_lab():
         assert found == pytest.approx(wanted, rel=0.01, abs=0.01), (place, limit)
 
 
-def test_without_clipping_most_runs_explode_and_one_gets_away(recorded):
+def test_without_clipping_most_runs_explode_and_some_get_away(recorded):
     data = recorded(place="no_clipping", limit=1.0)
     assert np.median(data["step"].max(axis=1)) == pytest.approx(3e10, rel=0.05)
     assert np.median(data["loss"][:, -1]) == pytest.approx(2e13, rel=0.06)
