@@ -49,7 +49,7 @@ def direction(data: Data, controls: State) -> "go.Figure":
     return figures.figure(
         traces,
         title={"text": f"{controls['entries']:,} entries, {_short(controls['tail'])}"
-                       f"<br><sub>{N_GRADIENTS} gradients: median, 5–95 %; dashed: ∞ entries</sub>"},
+                       f"<br><sub>{N_GRADIENTS} gradients: median, 5–95 %; - - ∞ entries</sub>"},
         height=560,
         margin={"l": 64, "r": 16, "t": 76, "b": 52},
         xaxis={"type": "log", "range": list(ends), "anchor": "y2", "tickvals": [0.01, 0.1, 1, 10, 100],

@@ -55,7 +55,7 @@ def weight_decay(data: Data, controls: State) -> "go.Figure":
         traces,
         title={"text": f"{controls['kind']} decay: {controls['depth']} layers of {NAMES[controls['activation']]}"
                        f"<br><sub>{controls['scale']:g} × critical, epoch {controls['epoch']}, {len(data['start'])} "
-                       "seeds; ✕: overflowed</sub>"},
+                       "seeds; ✕: overflow</sub>"},
         height=560,
         margin={"l": 68, "r": 16, "t": 72, "b": 84},
         xaxis={"type": "linear", "range": ENDS, "anchor": "y2", "tickangle": 0, "tickvals": PLACES[_ticked()],
@@ -119,9 +119,7 @@ def _when(epoch: int) -> str:
 
 def weight_decay_reading(data: Data, controls: State) -> str:
     """Say what there is without decay, at the strength that serves best, and from where decay does harm."""
-    ratio, right, size, largest, radius = (
-        _median(data[name]) for name in ("gradient", "accuracy", "size", "largest", "radius")
-    )
+    ratio, right, size, radius = (_median(data[name]) for name in ("gradient", "accuracy", "size", "radius"))
     name = f"{controls['depth']} layers of {NAMES[controls['activation']]}, {controls['scale']:g} × critical"
     begin = f"{name}, {_when(controls['epoch'])}"
     start, first = figures.power_of_ten(np.median(data["start"])), np.median(data["start_largest"])
@@ -140,8 +138,7 @@ def weight_decay_reading(data: Data, controls: State) -> str:
     def at(k: int) -> str:
         return (
             f"{figures.percent(right[k])} ({100 * low[k]:.0f}–{100 * high[k]:.0f} %; ratio "
-            f"{figures.power_of_ten(ratio[k])}, weights × {size[k]:.2g}, singular value {largest[k]:.2g}, spectral "
-            f"radius {radius[k]:.2g})"
+            f"{figures.power_of_ten(ratio[k])}, weights × {size[k]:.2g}, spectral radius {radius[k]:.2g})"
         )
 
     parts = ["most runs overflowed without decay" if np.isnan(right[0]) else f"digits right without decay {at(0)}"]
@@ -154,7 +151,7 @@ def weight_decay_reading(data: Data, controls: State) -> str:
     if len(parts) == 1:
         parts.append("with it no clear change")
     parts += [over] if gone.any() else []
-    return f"{begin} (before training: ratio {start}, largest singular value {first:.1f}): {'; '.join(parts)}."
+    return f"{begin} (before training: ratio {start}): {'; '.join(parts)}."
 
 
 def least_that_survives(data: Data, controls: State) -> str:
