@@ -26,7 +26,6 @@ ELSEWHERE = {  # claims whose lessons are not those that were planned, and why
     "X5": "the bars stand beside the chain rule that explains them, in lesson 02",
     "X8": "that slopes multiply and not outputs is said where slopes are the subject, in lesson 01",
 }
-LATER = {"X16", "X17", "M11", "M12", "M13", "M14", "M15", "L5", "L6", "S1"}  # wait for lessons 07 and 08
 
 
 def rows(text: str) -> dict[str, dict[int, tuple[str, str, str]]]:
@@ -112,8 +111,7 @@ def test_every_statement_has_its_row(found):
     wanted = {f"{table}{n}": counts for table in STATEMENTS for n, counts in enumerate(STATEMENTS[table], start=1)}
     assert found.keys() <= wanted.keys()
     for claim, count in wanted.items():
-        there, all_of_them = set(found.get(claim, ())), set(range(1, count + 1))
-        assert there == all_of_them or (claim in LATER and there < all_of_them), claim
+        assert set(found.get(claim, ())) == set(range(1, count + 1)), claim
 
 
 def test_every_row_leads_to_a_section_that_says_it(found):
@@ -123,11 +121,11 @@ def test_every_row_leads_to_a_section_that_says_it(found):
 def test_no_claim_of_facts_is_left_out(found):
     facts = planned()
     assert {f"{table}{n}" for table, counts in STATEMENTS.items() for n in range(1, len(counts) + 1)} == facts.keys()
-    for claim in facts.keys() - LATER:
+    for claim in facts:
         said = " ".join(" ".join(cells) for cells in found[claim].values())
         assert numbers(facts[claim][0]) <= numbers(said), claim
 
 
 def test_every_claim_is_in_the_lesson_that_was_planned(found):
-    named = {claim: names for claim, (_, names) in planned().items() if names and claim not in LATER}
+    named = {claim: names for claim, (_, names) in planned().items() if names}
     assert {claim for claim, names in named.items() if lessons(found[claim]) != names} == set(ELSEWHERE)
