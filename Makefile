@@ -25,7 +25,7 @@ zip: html ## pack the built book into one file to carry along
 	@$(PY) .ci/pack.py _build/html dist/vgx-book.zip
 
 test: html chromium ## build the book and run all tests
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: html chromium ## time the engine and the labs, one after the other
 	@status=0; for script in bench/bench_*.py; do echo "== $$script"; PYTHONPATH=. $(PY) "$$script" || status=1; done; exit $$status

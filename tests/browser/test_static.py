@@ -20,18 +20,39 @@ STATES, AFRESH = 200, 4
 pytestmark = pytest.mark.browser
 
 
+FIRST = "book/intro.html"
+MOST_BYTES, MOST_LABS = 900_000, 150_000
+"""Of a page with all that it loads, gzipped; and of its labs' states."""
+
+
+def sizes(urls: list[str]) -> dict[Path, int]:
+    """The files of these addresses and their bytes, gzipped where they are not compressed already."""
+    files = {Path(unquote(urlparse(url).path)) for url in urls if url.startswith("file:")}
+    packed = {".woff2", ".png"}
+    return {
+        path: len(path.read_bytes() if path.suffix in packed else gzip.compress(path.read_bytes(), 6)) for path in files
+    }
+
+
 # ------------------------------------------------------------------------------------------------ other hosts
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_from_a_file_without_another_host_or_a_complaint(name, book, open_page):
-    page = open_page(book / name)
+    """And it is light, with all its labs."""
+    page, urls = open_page("about:blank"), []
+    page.on("request", lambda request: urls.append(request.url))
+    page.goto((book / name).as_uri())
     page.wait_for_selector("#main-content")  # the front page only forwards to the first one
     page.wait_for_load_state()
     page.mouse.wheel(0, 100_000)  # what is loaded lazily
     for lab in WITH_LABS.get(name, []):
         built.place(name, lab).on(page)
     page.evaluate("new Promise((done) => requestIdleCallback(() => setTimeout(done, 100), { timeout: 2000 }))")
+    if name in WITH_LABS:
+        loaded = sizes(urls)
+        assert 100_000 < sum(loaded.values()) <= MOST_BYTES
+        assert sum(size for path, size in loaded.items() if path.parent.name == "labs") <= MOST_LABS
 
 
 def test_the_book_works_from_a_server(book, open_page):
@@ -41,34 +62,6 @@ def test_the_book_works_from_a_server(book, open_page):
             page = open_page(f"{address}/{name}", host=address)
             for lab in WITH_LABS[name]:
                 assert built.place(name, lab).on(page).complaints() == []
-
-
-# ------------------------------------------------------------------------------------------------ light
-
-
-FIRST = "book/intro.html"
-MOST_BYTES, MOST_MORE = 900_000, 600_000
-"""Of a page with all that it loads, gzipped; and of what a lesson adds for a reader of the first page."""
-
-
-def loaded(name, book, open_page) -> dict[str, int]:
-    """What a page loads: each file and its bytes, gzipped where it is not compressed already."""
-    page, urls = open_page("about:blank"), []
-    page.on("request", lambda request: urls.append(request.url))
-    page.goto((book / name).as_uri(), wait_until="networkidle")
-    files = {Path(unquote(urlparse(url).path)) for url in urls if url.startswith("file:")}
-    packed = {".woff2", ".png"}
-    return {
-        path: len(path.read_bytes() if path.suffix in packed else gzip.compress(path.read_bytes(), 6)) for path in files
-    }
-
-
-def test_a_page_with_all_its_labs_is_light(book, open_page):
-    first = loaded(FIRST, book, open_page)
-    for name in WITH_LABS:
-        page = loaded(name, book, open_page)
-        assert 100_000 < sum(page.values()) <= MOST_BYTES, name
-        assert sum(size for path, size in page.items() if path not in first) <= MOST_MORE, name
 
 
 # ------------------------------------------------------------------------------------------------ static = live

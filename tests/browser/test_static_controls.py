@@ -52,6 +52,7 @@ def test_the_keyboard_moves_every_control_by_one(shown):
         assert (shown.reading, shown.drawn()) != before
 
 
+@of_a_few_labs
 def test_the_mouse_moves_every_control_to_both_ends(shown):
     state = dict(shown.lab.defaults)
     for name, control in shown.lab.controls.items():
@@ -291,10 +292,9 @@ def test_reset_goes_back_to_the_start(shown):
 # ------------------------------------------------------------------------------------------------ predict
 
 
+@of_a_few_labs
 def test_a_prediction_is_compared_kept_over_a_reload_and_shown(shown):
     predict, lab = shown.lab.predict, shown.lab
-    if predict is None:
-        pytest.skip("asks nothing")
     form, truth = shown.figure.locator("form.vgx-predict"), lab.truth()
     guess, field = (predict.choices[0] if predict.choices else -2.5), form.locator('[name="guess"]')
     answer, show = form.locator(".vgx-answer"), form.get_by_role("button", name="Show me")

@@ -47,11 +47,9 @@ def faint_texts(shown):
 # ------------------------------------------------------------------------------------------------ on a phone
 
 
-@pytest.mark.parametrize("name", built.themed_pages())
+@pytest.mark.parametrize("name", [name for name in built.themed_pages() if name not in WITH_LABS])
 def test_no_page_scrolls_sideways_on_a_phone(name, book, open_page):
     page = open_page(book / name, viewport=built.PHONE, is_mobile=True, has_touch=True)
-    for lab in WITH_LABS.get(name, []):
-        built.place(name, lab).on(page)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= built.PHONE["width"]
 
 
@@ -69,6 +67,7 @@ def test_on_a_phone_the_controls_stand_one_below_the_other(name, book, open_page
         for control, spec in shown.lab.controls.items():
             assert shown.control(control).bounding_box()["height"] >= 24 or spec.stops == (False, True)
         assert shown.complaints() == []
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= built.PHONE["width"]
 
 
 HEIGHTS = """figure => [".vgx-plot", ".main-svg", ".vgx-reading"].map((part) => {
@@ -82,7 +81,7 @@ def test_nothing_touches_whatever_the_window(name, book, open_page):
     """Beside each other: label, control and value. One below the other: the figure and its sentence."""
     page = open_page(book / name, viewport=built.PHONE)
     labs = [built.place(name, lab).on(page) for lab in WITH_LABS[name]]
-    for width in (640, 800, 1280, 844, 1100, 1000, 390):
+    for width in (640, 844, 1280, 1000, 390):
         page.set_viewport_size({"width": width, "height": 844})
         page.wait_for_function("() => document.documentElement.scrollWidth <= window.innerWidth")
         page.wait_for_timeout(200)  # Plotly waits a tenth of a second before it follows
